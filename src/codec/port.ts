@@ -1,0 +1,64 @@
+/**
+ * What a codec gives the partition loop: readers that turn a chunk into columns, and encoders that turn a sealed view
+ * into a sample's bytes.
+ */
+import type { EventBatch } from '../join/event.ts'
+import type { RawChunk } from '../log/chunk.ts'
+
+/** Reads the events of one source. Never throws for what a record holds: it refuses the record with a reason. */
+export interface SourceReader {
+  /**
+   * Makes ready for a chunk what is not at hand (a writer schema of the registry). Undefined when nothing is missing,
+   * which is nearly always: then there is no await on the path. Rejects where the registry cannot be reached.
+   */
+  prepare(chunk: RawChunk): Promise<void> | undefined
+  /** Decodes records [from, count) of the chunk into the batch, which it resets first. */
+  read(chunk: RawChunk, into: EventBatch): void
+  /** The record of an event as a value that JSON can hold: 64-bit integers beyond 2^53 as strings. Throws if it cannot be read. */
+  toJson(payload: Buffer, writer: number): unknown
+  /** Writer schemas seen so far, as JSON, by writer index; of a JSON source, its declared schema or null. */
+  readonly writers: readonly WriterSchema[]
+}
+
+export interface WriterSchema {
+  /** The registry's id; -1 for a schema from a file or JSON. */
+  readonly id: number
+  readonly schema: unknown
+}
+
+/** A sealed view, as the encoder needs it. One object, refilled for each sample. */
+export interface SampleRow {
+  /** Texts lie in `bytes` too. */
+  bytes: Buffer
+  idAt: number
+  idLength: number
+  userAt: number
+  userLength: number
+  itemAt: number
+  itemLength: number
+  timeMs: number
+  late: boolean
+  revision: number
+  weight: number
+  payloadAt: number
+  payloadLength: number
+  writer: number
+  /** Per label, in the configured order; NaN is null. */
+  labels: Float64Array
+  /** Per label: the smallest delay, or NaN for null. */
+  delays: Float64Array
+  /** Where this row's labels and delays begin. */
+  labelsAt: number
+}
+
+export interface SampleEncoder {
+  /** Undefined when the row can be encoded at once; else what must be waited for first (registering a schema). */
+  prepare(row: SampleRow): Promise<void> | undefined
+  /** Encodes into `out.buffer` at `out.end`, growing it, and moves `out.end`. */
+  encode(row: SampleRow, out: ByteBuffer): void
+}
+
+export interface ByteBuffer {
+  buffer: Buffer
+  end: number
+}

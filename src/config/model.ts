@@ -1,0 +1,129 @@
+/**
+ * The configuration after checking: durations in milliseconds, sizes in bytes, files read, defaults filled in.
+ * `pipeline` is the same on every node and is fingerprinted; `node` is one process's own.
+ */
+export interface Pipeline {
+  readonly name: string
+  /** The views first, then the engagement topics in their order. Indices into this list number the sources. */
+  readonly sources: readonly Source[]
+  readonly labels: readonly Label[]
+  readonly time: TimeRules
+  readonly onMiskeyed: 'stop' | 'deadLetter'
+  readonly createTopics: boolean
+  readonly sinks: readonly SinkSpec[]
+  readonly sideOutputs: { readonly late: string; readonly orphans: string; readonly deadLetters: string }
+  readonly delivery: 'at-least-once' | 'exactly-once'
+  readonly limits: DecodeLimits
+  /** SHA-256 (hex) over what must be the same on every node. */
+  readonly fingerprint: string
+}
+
+export interface Source {
+  readonly role: 'views' | 'engagements'
+  readonly topic: string
+  readonly format: Format
+  readonly fields: FieldMap
+}
+
+export type Format =
+  | { readonly type: 'avro'; readonly schema: AvroSchema; readonly schemaFile: string }
+  | { readonly type: 'avro'; readonly registry: Registry }
+  | { readonly type: 'json'; readonly schema?: AvroSchema; readonly schemaFile?: string }
+
+export interface Registry {
+  readonly url: string
+  readonly username?: string
+  readonly password?: string
+}
+
+/** A parsed Avro schema, as JSON. */
+export type AvroSchema = string | readonly unknown[] | { readonly [key: string]: unknown }
+
+export type TimeUnit = 's' | 'ms' | 'us'
+
+/** Paths of fields, outermost first: `meta.user` is ['meta', 'user']. */
+export interface FieldMap {
+  readonly viewId?: readonly string[]
+  readonly userId: readonly string[]
+  readonly itemId: readonly string[]
+  /** Without a unit: the schema's logical type decides, else milliseconds; ISO-8601 strings in JSON. */
+  readonly time: { readonly path: readonly string[]; readonly unit?: TimeUnit }
+  readonly engagementId?: readonly string[]
+  readonly type?: { readonly path: readonly string[] } | { readonly const: string }
+  readonly value?: readonly string[]
+}
+
+export type Fold = 'any' | 'first' | 'last' | 'max' | 'sum' | 'count'
+
+export interface Label {
+  readonly name: string
+  readonly on: string
+  readonly withinMs: number
+  readonly fold: Fold
+  /** null: the field is nullable and null where nothing counted. */
+  readonly default: number | null
+}
+
+export interface TimeRules {
+  readonly basis: 'event' | 'arrival'
+  readonly outOfOrdernessMs: number
+  readonly allowedLatenessMs: number
+  readonly idleAfterMs: number
+  readonly idle: 'follow' | 'ignore'
+  /** Infinity: off. */
+  readonly maxClockSkewMs: number
+  /** Infinity: off. */
+  readonly alignWithinMs: number
+  readonly clockSkewToleranceMs: number
+  readonly rememberSealedMs: number
+}
+
+export type Compression = 'none' | 'lz4' | 'gzip' | 'zstd' | 'snappy'
+
+export type SinkSpec =
+  | { readonly type: 'kafka'; readonly topic: string; readonly format: SampleFormat; readonly compression: Compression }
+  | { readonly type: 'file'; readonly format: 'avro' | 'jsonl'; readonly folder: string; readonly rollBytes: number; readonly rollEveryMs: number }
+
+export type SampleFormat = { readonly type: 'avro' } | { readonly type: 'avro'; readonly registry: Registry } | { readonly type: 'json' }
+
+/** Checked before anything is decoded. */
+export interface DecodeLimits {
+  readonly inflatedBytes: number
+  readonly recordBytes: number
+  readonly items: number
+  readonly depth: number
+  readonly stringBytes: number
+}
+
+export interface NodeConfig {
+  /** Absent: the embedded log. */
+  readonly kafka?: KafkaConfig
+  readonly group: string
+  readonly dataDir: string
+  readonly control: { readonly host: string; readonly port: number }
+  readonly memory: {
+    /** Pending state, all partitions together. */
+    readonly stateBytes: number
+    /** Fetched and not yet joined, all partitions together. */
+    readonly inFlightBytes: number
+    /** Samples and side outputs made and not yet durable. */
+    readonly outputBytes: number
+    /** Live user actors, all partitions together. */
+    readonly actorBytes: number
+  }
+  readonly journal: boolean
+  readonly embedded: { readonly fsyncMs: number; readonly retentionMs: number; readonly segmentBytes: number; readonly partitions: number }
+  readonly commitEveryMs: number
+  readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface KafkaConfig {
+  readonly brokers: readonly string[]
+  readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: boolean }
+  readonly sasl?: SaslConfig
+  readonly sessionTimeoutMs: number
+}
+
+export type SaslConfig =
+  | { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+  | { readonly mechanism: 'oauthbearer'; readonly token: string }

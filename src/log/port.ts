@@ -1,0 +1,130 @@
+/**
+ * The log port: what Postview needs of Kafka, and no more. Two implementations, `kafka/` and `embedded/`, are held to
+ * one contract suite (test/contract/log.ts).
+ *
+ * How it fails: a call rejects with a LogError; what can no longer go on at all is told once through `onFailed`.
+ * Nothing is retried for ever in silence, and a position is never moved without the caller's knowledge.
+ */
+import type { RawChunk } from './chunk.ts'
+import type { EncodedBatch } from './recordBatch/builder.ts'
+
+export interface TopicInfo {
+  readonly topic: string
+  readonly partitions: number
+  /** The topic's settings that decide whether it keeps and takes what is written; absent where unknown. */
+  readonly settings: ReadonlyMap<string, string>
+}
+
+export interface TopicSpec {
+  readonly topic: string
+  readonly partitions: number
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export interface PartitionEnds {
+  readonly topic: string
+  readonly partition: number
+  /** The lowest offset still in the log. */
+  readonly low: number
+  /** The high watermark: the offset that the next record will get. */
+  readonly high: number
+}
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface Committed extends TopicPartition {
+  /** The committed offset, or -1 where nothing is committed. */
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface CommitEntry extends TopicPartition {
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface StartPosition extends TopicPartition {
+  readonly offset: number
+}
+
+/** What a reader tells its owner. Calls come one at a time for a given partition. */
+export interface ReaderEvents {
+  /**
+   * Partition numbers that are now this member's (in every one of the topics). Answers where each topic partition is
+   * to be read from; no chunk of them comes before. Called again on each rebalance, with all that is owned then.
+   */
+  onAssigned(partitions: readonly number[]): Promise<readonly StartPosition[]>
+  /** A rebalance begins: finish or abandon what is in hand, commit, and return. */
+  onRevoking(partitions: readonly number[]): Promise<void>
+  /** A chunk, handed over: the receiver may keep it. Must not block; use pause and resume. */
+  onChunk(chunk: RawChunk): void
+  /** The reader cannot go on (out of range, crashed). Told once. */
+  onFailed(error: Error): void
+}
+
+export interface ReaderOptions extends ReaderEvents {
+  readonly group: string
+  readonly topics: readonly string[]
+  /** Told to the other members through the group (Kafka's userData). */
+  readonly memberInfo?: Buffer
+  readonly fetchBytesPerPartition: number
+  readonly maxWaitMs: number
+  /** Inflated bytes of one compressed batch: beyond it the batch is refused with topic, partition and offset. */
+  readonly maxInflatedBytes: number
+  readonly sessionTimeoutMs?: number
+}
+
+export interface Reader {
+  /** Joins the group and reads until `close`. Resolves once the first assignment is in force. */
+  start(): Promise<void>
+  /** Commits all entries in one request; rejects if this member no longer owns them. */
+  commit(entries: readonly CommitEntry[]): Promise<void>
+  pause(partition: TopicPartition): void
+  resume(partition: TopicPartition): void
+  /** Leaves the group; no event comes after it resolves. */
+  close(): Promise<void>
+}
+
+export interface Writer {
+  /** Appends one record batch, durable on all in-sync replicas when it resolves, with the first record's offset. */
+  append(topic: string, partition: number, batch: EncodedBatch): Promise<number>
+  close(): Promise<void>
+}
+
+export interface Log {
+  readonly kind: 'kafka' | 'embedded'
+  /** Those of the named topics that exist. */
+  topics(names: readonly string[]): Promise<readonly TopicInfo[]>
+  createTopics(specs: readonly TopicSpec[]): Promise<void>
+  /** Log ends of all partitions of the topics; `askedAtMs` of the caller is what counts for idleness. */
+  ends(topics: readonly string[]): Promise<readonly PartitionEnds[]>
+  committed(group: string, topics: readonly string[]): Promise<readonly Committed[]>
+  /** Reads [from, to) of one partition outside any group. */
+  readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk>
+  reader(options: ReaderOptions): Reader
+  writer(): Promise<Writer>
+  close(): Promise<void>
+}
+
+export class LogError extends Error {
+  readonly code: LogErrorCode
+  constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'LogError'
+    this.code = code
+  }
+}
+
+export type LogErrorCode =
+  | 'OUT_OF_RANGE' // the position is no longer in the log: message has topic, partition and the missing range
+  | 'UNKNOWN_TOPIC'
+  | 'NOT_OWNER' // a commit by a member that no longer owns the partition
+  | 'CORRUPT' // checksum or structure of a batch is wrong
+  | 'CODEC' // compressed with what cannot be read here
+  | 'TOO_LARGE' // a batch inflates beyond its limit, or an append is beyond what the log takes
+  | 'CLOSED'
+  | 'LOCKED' // another process has the embedded log's folder
+  | 'FAILED'
