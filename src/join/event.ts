@@ -11,6 +11,8 @@
 export const VIEW = 0
 export const ENGAGEMENT = 1
 export const REFUSED = 2
+/** Taken before, or quarantined: counted elsewhere, and to be passed over. Greater than REFUSED. */
+export const SKIPPED = 3
 
 const INITIAL_TEXT_BYTES = 1 << 16
 

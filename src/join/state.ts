@@ -1,0 +1,107 @@
+/**
+ * One partition's join state, flat.
+ *
+ * Owns: the arena and what finds things in it (tables, timers), the clocks, the ledger, the needed offsets, and what the
+ * batch in hand has brought about (sealed views, given-up engagements). decide.ts reads it, evolve.ts changes it,
+ * turn.ts is a user's turn over it.
+ *
+ * Invariants:
+ * 1. Every pending view, undecided engagement and bound engagement has its bit in `needed`; a remembered view too.
+ * 2. Views of one user and item stand in the item table latest first (time, then identity).
+ * 3. Pure: no I/O, no clock, no randomness. The same records in the same order give the same state and the same output.
+ */
+import { Arena } from './arena.ts'
+import { Clocks } from './clocks.ts'
+import type { EventBatch } from './event.ts'
+import { E_CHAIN, E_HASH, NEXT, U_HASH, V_ID_HASH, V_ID_NEXT, V_ITEM_HASH, V_ITEM_NEXT } from './layout.ts'
+import { type Ledger, newLedger } from './ledger.ts'
+import { NeededOffsets } from './needed.ts'
+import type { Rules } from './rules.ts'
+import { ChainTable } from './table.ts'
+import { Timers } from './timers.ts'
+import { NumberList } from './list.ts'
+
+/** Why an engagement was given up. */
+export const GAVE_UP_UNUSED = 0
+export const GAVE_UP_OUTSIDE = 1
+export const GAVE_UP_LATE = 2
+export const GAVE_UP_ORPHAN = 3
+
+export class JoinState {
+  readonly rules: Rules
+  readonly sources: number
+  readonly arena = new Arena()
+  readonly users: ChainTable
+  readonly ids: ChainTable
+  readonly items: ChainTable
+  readonly engagements: ChainTable
+  readonly timers = new Timers()
+  readonly clocks: Clocks
+  readonly ledger: Ledger
+  /** Per source. */
+  readonly needed: readonly NeededOffsets[]
+  /** Numbers batches; users remember the one that last changed them. */
+  batchNumber = 0
+  /** The journal segment that the batch in hand goes to. */
+  segment = 0
+  /** While replaying, nothing is counted, sealed or decided. */
+  replaying = false
+
+  /** The batch in hand. */
+  batch: EventBatch | undefined
+  source = 0
+  /** Watermark after each record (or one entry for a tick); ascending. */
+  watermarkAt = new Float64Array(1)
+  watermarkCount = 1
+  readonly userHash = new NumberList(Uint32Array)
+  readonly nextOfUser = new NumberList(Int32Array)
+  readonly touched = new NumberList(Uint32Array)
+  readonly dueAddress = new NumberList(Uint32Array)
+  readonly dueNext = new NumberList(Int32Array)
+
+  /** What the batch brought about, in no order; effects.ts orders it. */
+  readonly sealed = new NumberList(Uint32Array)
+  readonly sealedFire = new NumberList(Int32Array)
+  labels = new Float64Array(256)
+  delays = new Float64Array(256)
+  readonly gaveUp = new NumberList(Uint32Array)
+  readonly gaveUpFire = new NumberList(Int32Array)
+  readonly gaveUpReason = new NumberList(Uint32Array)
+  readonly forgotten = new NumberList(Uint32Array)
+  /** Records of the batch that were late views: the journal keeps what arrival decided. */
+  readonly lateRecords = new NumberList(Uint32Array)
+  /** Segments of events that stopped being needed since this was last emptied (one entry an event). */
+  readonly released = new NumberList(Uint32Array)
+  /** Segments of events that began to be needed. */
+  readonly retained = new NumberList(Uint32Array)
+
+  constructor(rules: Rules, sources: number) {
+    this.rules = rules
+    this.sources = sources
+    this.users = new ChainTable(this.arena, NEXT, U_HASH)
+    this.ids = new ChainTable(this.arena, V_ID_NEXT, V_ID_HASH)
+    this.items = new ChainTable(this.arena, V_ITEM_NEXT, V_ITEM_HASH)
+    this.engagements = new ChainTable(this.arena, E_CHAIN, E_HASH)
+    this.clocks = new Clocks(rules, sources)
+    this.ledger = newLedger()
+    this.needed = Array.from({ length: sources }, () => new NeededOffsets())
+  }
+
+  /** The watermark at the end of the batch in hand. */
+  get lastWatermarkMs(): number {
+    return this.watermarkAt[this.watermarkCount - 1]
+  }
+
+  /** The first advance of the batch in hand that passes `dueMs`. */
+  fireOf(dueMs: number): number {
+    const w = this.watermarkAt
+    let low = 0
+    let high = this.watermarkCount - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (w[middle] > dueMs) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * A partition's timer queue: addresses of blocks, ordered by due time (event time, ms).
+ *
+ * A calendar queue (Brown 1988): buckets of 256 ms in a map, their keys in a heap, so that setting a timer is a push
+ * and a watermark that jumps a week visits only the buckets that exist.
+ *
+ * Invariants: a timer is never cancelled. Who takes it out checks that the block still is what the timer was set for
+ * (arena.ts, invariant 1), by its kind and its due time.
+ */
+const BUCKET_MS = 256
+
+interface Bucket {
+  items: Uint32Array
+  count: number
+}
+
+export class Timers {
+  size = 0
+  private readonly buckets = new Map<number, Bucket>()
+  private readonly keys: number[] = []
+  private lastKey = Number.NaN
+  private lastBucket: Bucket | undefined
+
+  set(dueMs: number, address: number): void {
+    const key = Math.floor(dueMs / BUCKET_MS)
+    const bucket = key === this.lastKey && this.lastBucket ? this.lastBucket : this.bucket(key)
+    if (bucket.count === bucket.items.length) {
+      const grown = new Uint32Array(bucket.items.length * 2)
+      grown.set(bucket.items)
+      bucket.items = grown
+    }
+    bucket.items[bucket.count++] = address
+    this.size++
+  }
+
+  /** At or before when the soonest timer is due; Infinity if there is none. */
+  get soonestMs(): number {
+    return this.keys.length === 0 ? Number.POSITIVE_INFINITY : this.keys[0] * BUCKET_MS
+  }
+
+  /**
+   * Takes out the timers due before `beforeMs`. `dueOf` tells a block's present due time: below `beforeMs` the block is
+   * handed to `take`; NaN means that the timer means nothing any more; else it stays.
+   */
+  take(beforeMs: number, dueOf: (address: number) => number, take: (address: number, dueMs: number) => void): void {
+    while (this.keys.length > 0 && this.keys[0] * BUCKET_MS < beforeMs) {
+      const key = this.keys[0]
+      const bucket = this.buckets.get(key)!
+      let kept = 0
+      for (let i = 0; i < bucket.count; i++) {
+        const address = bucket.items[i]
+        const dueMs = dueOf(address)
+        if (dueMs < beforeMs) take(address, dueMs)
+        else if (Math.floor(dueMs / BUCKET_MS) === key) bucket.items[kept++] = address
+      }
+      this.size -= bucket.count - kept
+      bucket.count = kept
+      if (kept > 0) return
+      this.buckets.delete(key)
+      this.popKey()
+      this.lastKey = Number.NaN
+    }
+  }
+
+  private bucket(key: number): Bucket {
+    let bucket = this.buckets.get(key)
+    if (bucket === undefined) {
+      bucket = { items: new Uint32Array(16), count: 0 }
+      this.buckets.set(key, bucket)
+      this.pushKey(key)
+    }
+    this.lastKey = key
+    this.lastBucket = bucket
+    return bucket
+  }
+
+  private pushKey(key: number): void {
+    const heap = this.keys
+    let i = heap.push(key) - 1
+    while (i > 0) {
+      const parent = (i - 1) >> 1
+      if (heap[parent] <= key) break
+      heap[i] = heap[parent]
+      i = parent
+    }
+    heap[i] = key
+  }
+
+  private popKey(): void {
+    const heap = this.keys
+    const last = heap.pop()!
+    const n = heap.length
+    if (n === 0) return
+    let i = 0
+    for (;;) {
+      let child = 2 * i + 1
+      if (child >= n) break
+      if (child + 1 < n && heap[child + 1] < heap[child]) child++
+      if (heap[child] >= last) break
+      heap[i] = heap[child]
+      i = child
+    }
+    heap[i] = last
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * A user's turn: the user's records of the batch in hand and the user's due times, merged as the watermark moved.
+ *
+ * The watermark moves record by record over the whole partition, but a user's records need only their own user's state.
+ * So the work is done user by user: before each of the user's records, what fell due up to that record's watermark is
+ * settled, in the order in which the advances came; within one advance engagements are decided before views are sealed.
+ *
+ * Touches no user but its own.
+ */
+import * as B from './blocks.ts'
+import { deadlineMs, dueMs, engagementHash, findView, isKnown, isRepeated, judge, typeOf, type Verdict } from './decide.ts'
+import * as E from './evolve.ts'
+import { type EventBatch, VIEW } from './event.ts'
+import { Identity } from './identity.ts'
+import * as L from './layout.ts'
+import * as Count from './ledger.ts'
+import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, GAVE_UP_UNUSED, type JoinState } from './state.ts'
+
+const BUCKET_OF_REASON: Record<number, number> = {
+  [GAVE_UP_UNUSED]: Count.UNUSED,
+  [GAVE_UP_OUTSIDE]: Count.OUTSIDE,
+  [GAVE_UP_LATE]: Count.LATE,
+  [GAVE_UP_ORPHAN]: Count.ORPHAN,
+}
+
+/** What is due in this turn, in the order of (advance, engagements first, due time, address). */
+const due: number[] = []
+const dueFire: number[] = []
+const verdict: Verdict = { owner: 0, reason: 0 }
+const identity = new Identity()
+
+export function takeTurn(s: JoinState, user: number): void {
+  due.length = 0
+  dueFire.length = 0
+  B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
+  let entry = B.u32(s.arena, user, L.U_DUE)
+  B.setU32(s.arena, user, L.U_DUE, 0)
+  for (; entry !== 0; entry = s.dueNext.items[entry - 1]) queue(s, s.dueAddress.items[entry - 1], 0)
+  const batch = s.batch
+  if (batch !== undefined && B.u32(s.arena, user, L.U_BATCH) === s.batchNumber) {
+    for (let i = B.u32(s.arena, user, L.U_FIRST); i !== 0; i = s.nextOfUser.items[i - 1]) {
+      takeRecord(s, user, batch, i - 1)
+    }
+  }
+  settle(s, s.watermarkCount - 1)
+}
+
+function takeRecord(s: JoinState, user: number, batch: EventBatch, i: number): void {
+  settle(s, i)
+  if (batch.kind[i] === VIEW) takeView(s, user, batch, i)
+  else takeEngagement(s, user, batch, i)
+}
+
+/** Puts a due block in its place. Most turns have one. */
+function queue(s: JoinState, address: number, notBefore: number): void {
+  const fire = Math.max(s.fireOf(dueMs(s, address)), notBefore)
+  let at = due.length
+  while (at > 0 && isAfter(s, due[at - 1], dueFire[at - 1], address, fire)) at--
+  due.splice(at, 0, address)
+  dueFire.splice(at, 0, fire)
+}
+
+function isAfter(s: JoinState, a: number, aFire: number, b: number, bFire: number): boolean {
+  if (aFire !== bFire) return aFire > bFire
+  const aKind = B.kindOf(s.arena, a)
+  const bKind = B.kindOf(s.arena, b)
+  if (aKind !== bKind) return aKind < bKind // engagements (3) before views (2)
+  const byDue = dueMs(s, a) - dueMs(s, b)
+  return byDue > 0
+}
+
+/** Decides and seals what the advances up to and with `upTo` made due. */
+function settle(s: JoinState, upTo: number): void {
+  let k = 0
+  for (; k < due.length && dueFire[k] <= upTo; k++) {
+    const address = due[k]
+    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, dueFire[k])
+    else E.sealView(s, address, dueFire[k], dueFire[k] * 2)
+  }
+  if (k === 0) return
+  due.splice(0, k)
+  dueFire.splice(0, k)
+}
+
+function decideNow(s: JoinState, e: number, fire: number): void {
+  judge(s, e, s.watermarkAt[fire], verdict)
+  if (verdict.owner !== 0) {
+    E.bind(s, e, verdict.owner)
+    return
+  }
+  s.ledger[BUCKET_OF_REASON[verdict.reason]]++
+  E.giveUp(s, e, verdict.reason, fire)
+}
+
+function takeView(s: JoinState, user: number, batch: EventBatch, i: number): void {
+  const watermarkMs = s.watermarkAt[i]
+  s.ledger[Count.VIEWS]++
+  identity.identify(batch, i)
+  const { bytes, at, length } = identity
+  const known = findView(s, user, bytes, at, length)
+  if (known !== 0 && !isKnown(s, known, watermarkMs)) E.hideView(s, known)
+  else if (known !== 0) {
+    s.ledger[Count.VIEW_DUPLICATES]++
+    if (!B.samePayload(s.arena, known, batch.payload, batch.payloadAt[i], batch.payloadLength[i])) {
+      s.ledger[Count.CONFLICTS]++
+    }
+    return
+  }
+  const timeMs = batch.timeMs[i]
+  const late = watermarkMs > timeMs + s.rules.allowedLatenessMs
+  const input = { timeMs, offset: batch.offset[i], flags: late ? L.F_LATE : 0, writer: batch.writer[i], segment: s.segment }
+  const view = E.addView(s, user, input, bytes, at, length, batch.text, batch.itemAt[i], batch.itemLength[i])
+  E.setPayload(s, view, L.V_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
+  B.setU32(s.arena, user, L.U_PENDING, B.u32(s.arena, user, L.U_PENDING) + 1)
+  s.ledger[Count.PENDING]++
+  if (late) {
+    s.ledger[Count.LATE_VIEWS]++
+    s.lateRecords.push(i)
+  }
+  const deadline = deadlineMs(s, view)
+  if (deadline < watermarkMs) E.sealView(s, view, i, i * 2 + 1)
+  else if (deadline < s.lastWatermarkMs) queue(s, view, i)
+  else s.timers.set(deadline, view)
+}
+
+function takeEngagement(s: JoinState, user: number, batch: EventBatch, i: number): void {
+  s.ledger[Count.ENGAGEMENTS]++
+  const hash = engagementHash(user, batch, i)
+  if (isRepeated(s, user, batch, i, hash)) {
+    s.ledger[Count.ENGAGEMENT_DUPLICATES]++
+    return
+  }
+  const input = { source: s.source, type: typeOf(s, batch, i), writer: batch.writer[i], segment: s.segment, hash }
+  const e = E.addEngagement(s, user, batch, i, input)
+  E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
+  s.ledger[Count.UNDECIDED]++
+  const decidedMs = batch.timeMs[i] + s.rules.engagementWaitMs
+  if (decidedMs < s.watermarkAt[i]) decideNow(s, e, i)
+  else if (decidedMs < s.lastWatermarkMs) queue(s, e, i)
+  else s.timers.set(decidedMs, e)
+}
