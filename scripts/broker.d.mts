@@ -1,0 +1,27 @@
+/** Types of broker.mjs, for the tests and benchmarks that import it. */
+export interface BrokerOptions {
+  readonly port?: number
+  /** Kept at stop; default: a fresh temporary folder, removed at stop. */
+  readonly dir?: string
+  /** A core for taskset. */
+  readonly cpu?: string
+  readonly partitionsDefault?: number
+  /** Further lines of server.properties; later ones win. */
+  readonly extra?: readonly string[]
+}
+
+export interface Broker {
+  readonly brokers: string
+  readonly port: number
+  readonly pid: number | null
+  stop(): Promise<void>
+  kill(): Promise<void>
+  restart(): Promise<void>
+  signal(name: NodeJS.Signals): void
+}
+
+export function cacheFolder(): string
+export function missingTools(): Promise<string | null>
+export function requireBroker(): Promise<void>
+export function bringKafka(): Promise<string>
+export function startBroker(options?: BrokerOptions): Promise<Broker>

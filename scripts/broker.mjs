@@ -1,0 +1,316 @@
+/**
+ * A real Kafka broker without Docker, for tests, benchmarks and developers.
+ *
+ * Owns: the jars in a cache folder (brought by Maven once a machine), and for each broker one temporary folder with its
+ * configuration, data, log and pid file.
+ *
+ * Invariants:
+ * 1. The cache folder appears whole or not at all: it is filled under another name and renamed.
+ * 2. A broker does not outlive the process that started it: a watchdog, whose standard input is that process's pipe,
+ *    kills it when the pipe closes, however the process ended.
+ * 3. Loads no Kafka client: tests patch theirs before its first load.
+ *
+ * How it fails: with one error that says what to install, or shows the end of the broker's log.
+ */
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { homedir, tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const KAFKA_VERSION = '3.9.1'
+const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 20_000
+const LOG_TAIL_LINES = 30
+const run = promisify(execFile)
+
+const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>postview</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+`
+
+const LOG4J = `log4j.rootLogger=WARN, out
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d %p %c{1} %m%n
+`
+
+/** Where the jars are kept between runs. */
+export function cacheFolder() {
+  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
+  return process.env.POSTVIEW_KAFKA_CACHE || join(base, 'postview', `kafka-${KAFKA_VERSION}`)
+}
+
+/** What this machine lacks for a broker, in words; null when nothing. */
+export async function missingTools() {
+  if (!(await answers('java', ['-version'])))
+    return 'java is missing: install Java 17 (Debian: openjdk-17-jre-headless)'
+  if (existsSync(join(cacheFolder(), 'libs'))) return null
+  if (!(await answers('mvn', ['-v'])))
+    return 'mvn is missing: install Maven (Debian: maven); it brings the Kafka broker once'
+  return null
+}
+
+/** For tests: throws with what to install. A test that needs a broker fails without one; it is never skipped. */
+export async function requireBroker() {
+  const missing = await missingTools()
+  if (missing !== null) throw new Error(`A real Kafka broker is needed here, and ${missing}`)
+}
+
+async function answers(command, args) {
+  try {
+    await run(command, args)
+    return true
+  } catch (error) {
+    if (error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** The class path of the broker; brings the jars when the cache has none. Safe when two processes do it at once. */
+export async function bringKafka() {
+  const folder = cacheFolder()
+  const libs = join(folder, 'libs')
+  if (existsSync(libs)) return join(libs, '*')
+  await mkdir(dirname(folder), { recursive: true })
+  const building = await mkdtemp(`${folder}.building-`)
+  try {
+    await writeFile(join(building, 'pom.xml'), POM)
+    await run(
+      'mvn',
+      [
+        '-q',
+        '-B',
+        '-f',
+        join(building, 'pom.xml'),
+        'dependency:copy-dependencies',
+        `-DoutputDirectory=${join(building, 'libs')}`,
+      ],
+      { maxBuffer: 64 * 1024 * 1024 },
+    )
+    await moveInPlace(building, folder)
+  } catch (error) {
+    throw new Error(
+      `Maven could not bring Kafka ${KAFKA_VERSION}: ${lastLines(`${error.stdout ?? ''}${error.stderr ?? ''}${error.message}`)}`,
+    )
+  } finally {
+    await rm(building, { recursive: true, force: true })
+  }
+  return join(libs, '*')
+}
+
+async function moveInPlace(from, to) {
+  try {
+    await rename(from, to)
+  } catch (error) {
+    // Another process was first: its copy is as good as ours.
+    if (!existsSync(join(to, 'libs'))) throw error
+  }
+}
+
+/**
+ * Starts one broker (KRaft, one node) and resolves when it answers.
+ * Options: port (default: a free one), dir (kept at stop; default: a fresh temporary folder, removed), cpu (a core for
+ * taskset), partitionsDefault, extra (further lines of server.properties, which win).
+ */
+export async function startBroker(options = {}) {
+  await requireBroker()
+  const classPath = await bringKafka()
+  const dir = options.dir ?? (await mkdtemp(join(tmpdir(), 'postview-kafka-')))
+  await mkdir(dir, { recursive: true })
+  const port = options.port ?? (await freePort())
+  const temporary = options.dir === undefined
+  const broker = { classPath, dir, temporary, port, cpu: options.cpu, child: null, watchdog: null, log: '' }
+  try {
+    await configure(broker, options)
+    await launch(broker)
+  } catch (error) {
+    await end(broker, 'SIGKILL')
+    if (temporary) await rm(dir, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    brokers: `127.0.0.1:${port}`,
+    port,
+    get pid() {
+      return broker.child?.pid ?? null
+    },
+    /** Ends it in order and removes its temporary data. */
+    async stop() {
+      await end(broker, 'SIGTERM')
+      if (temporary) await rm(dir, { recursive: true, force: true })
+    },
+    /** kill -9; the data stay, and `restart` goes on from them. */
+    kill: () => end(broker, 'SIGKILL'),
+    /** Ends it in order if it runs, and starts it again on the same port and data. */
+    async restart() {
+      await end(broker, 'SIGTERM')
+      await launch(broker)
+    },
+    /** Freezes and thaws the process: a broker that accepts and does not answer. */
+    signal: (name) => broker.child?.kill(name),
+  }
+}
+
+async function configure(broker, options) {
+  const properties = join(broker.dir, 'server.properties')
+  await writeFile(join(broker.dir, 'log4j.properties'), LOG4J)
+  if (existsSync(properties)) return
+  await writeFile(properties, serverProperties(broker, await freePort(), options))
+  const id = clusterId()
+  await run('java', [
+    ...jvm(broker, '-Xmx128m'),
+    'kafka.tools.StorageTool',
+    'format',
+    '-t',
+    id,
+    '-c',
+    properties,
+  ]).catch((error) => {
+    throw new Error(`Kafka's storage could not be formatted: ${lastLines(`${error.stdout}${error.stderr}`)}`)
+  })
+}
+
+function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, extra = [] }) {
+  return [
+    'process.roles=broker,controller',
+    'node.id=1',
+    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
+    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names=CONTROLLER',
+    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    `log.dirs=${join(dir, 'data')}`,
+    `num.partitions=${partitionsDefault}`,
+    'auto.create.topics.enable=false',
+    // Tests and demonstrations bring events of past years: the default of 7 days would delete them under our feet.
+    'log.retention.ms=-1',
+    'offsets.topic.replication.factor=1',
+    'offsets.topic.num.partitions=4',
+    'transaction.state.log.replication.factor=1',
+    'transaction.state.log.min.isr=1',
+    'transaction.state.log.num.partitions=4',
+    'group.initial.rebalance.delay.ms=0',
+    'log.cleaner.dedupe.buffer.size=16777216',
+    // The controller refuses a broker's new life until the session of the old one, killed, has run out.
+    'broker.session.timeout.ms=3000',
+    'broker.heartbeat.interval.ms=500',
+    ...extra,
+    '',
+  ].join('\n')
+}
+
+/** Kafka's Uuid: 16 bytes in URL-safe base64, not beginning with a dash, which its command line takes for a flag. */
+function clusterId() {
+  const bytes = randomBytes(16)
+  bytes[0] &= 0x7f
+  return bytes.toString('base64url')
+}
+
+function jvm({ classPath, dir }, heap) {
+  return [heap, `-Dlog4j.configuration=file:${join(dir, 'log4j.properties')}`, '-cp', classPath]
+}
+
+async function launch(broker) {
+  const args = [...jvm(broker, '-Xmx512m'), 'kafka.Kafka', join(broker.dir, 'server.properties')]
+  const [command, ...rest] =
+    broker.cpu === undefined ? ['java', ...args] : ['taskset', '-c', String(broker.cpu), 'java', ...args]
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
+  broker.child = child
+  broker.log = ''
+  const keep = (chunk) => {
+    broker.log = (broker.log + chunk).slice(-65_536)
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  child.once('error', (error) => keep(`${error.message}\n`))
+  child.once('exit', () => dismiss(broker, child))
+  if (child.pid !== undefined) {
+    await writeFile(join(broker.dir, 'broker.pid'), `${child.pid}\n`)
+    broker.watchdog = watch(child.pid, broker.temporary ? broker.dir : '')
+    // An idle test process may end while its broker runs; the watchdog then ends the broker.
+    for (const handle of [child, child.stdout, child.stderr, broker.watchdog, broker.watchdog.stdin]) handle.unref?.()
+  }
+  await answered(broker)
+}
+
+/** Kills the broker when our end of its standard input closes: at our exit, our crash, our kill -9. */
+function watch(pid, folder) {
+  const script = 'cat >/dev/null; kill -9 "$0"; if [ -n "$1" ]; then rm -rf "$1"; fi'
+  return spawn('sh', ['-c', script, String(pid), folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
+}
+
+function dismiss(broker, child) {
+  if (broker.child !== child) return
+  broker.child = null
+  // SIGKILL, so that it does not go on to kill a pid that may by now be another's.
+  broker.watchdog?.kill('SIGKILL')
+  broker.watchdog = null
+}
+
+async function end(broker, signal) {
+  const child = broker.child
+  if (child === null) return
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  if (child.pid === undefined) return dismiss(broker, child)
+  child.ref()
+  child.kill(signal)
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS)
+  await exited
+  clearTimeout(timer)
+}
+
+async function answered(broker) {
+  const deadline = Date.now() + START_TIMEOUT_MS
+  while (Date.now() < deadline) {
+    if (broker.child === null || broker.child.pid === undefined) break
+    if (await listsItself(broker.port)) return
+    await sleep(50)
+  }
+  throw new Error(`Kafka did not start on port ${broker.port}:\n${lastLines(broker.log)}`)
+}
+
+/** A Metadata request (v1, all topics), by hand: true once the answer names a broker. */
+function listsItself(port) {
+  const request = Buffer.from('000000120003000100000001000470726f62ffffffff', 'hex')
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(request))
+    let answer = Buffer.alloc(0)
+    const finish = (value) => {
+      socket.destroy()
+      resolve(value)
+    }
+    socket.setTimeout(2_000, () => finish(false))
+    socket.on('error', () => finish(false))
+    socket.on('close', () => finish(false))
+    socket.on('data', (chunk) => {
+      answer = Buffer.concat([answer, chunk])
+      // size, correlation id, count of brokers
+      if (answer.length >= 12) finish(answer.readInt32BE(8) > 0)
+    })
+  })
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address()
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+function lastLines(text) {
+  return text.trim().split('\n').slice(-LOG_TAIL_LINES).join('\n')
+}

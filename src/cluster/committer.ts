@@ -1,0 +1,106 @@
+/**
+ * Commits: every `everyMs`, what all partitions have brought to an end, in one request.
+ *
+ * Invariants:
+ * 1. A partition's offsets are committed only after all output made from records below them is durable: the capture
+ *    comes first, then the flush, then the commit.
+ * 2. One commit is under way at a time.
+ *
+ * How it fails: a commit that the group refuses since a rebalance is under way is dropped (the new owner starts from the
+ * last one); any other failure is kept for `onTrouble` and tried again next time. A flush that fails is the partition's
+ * own end, told by `onFailed`.
+ */
+import type { Capture, Partition } from '../actors/partition.ts'
+import { encodeMetadata } from '../actors/position.ts'
+import { type CommitEntry, LogError } from '../log/port.ts'
+
+export interface CommitterOptions {
+  readonly everyMs: number
+  readonly topics: readonly string[]
+  readonly partitions: () => readonly Partition[]
+  readonly commit: (entries: readonly CommitEntry[]) => Promise<void>
+  readonly onFailed: (error: Error) => void
+  readonly onTrouble: (error: Error, times: number) => void
+}
+
+export class Committer {
+  commits = 0
+  private readonly options: CommitterOptions
+  private timer: NodeJS.Timeout | undefined
+  private current: Promise<void> = Promise.resolve()
+  private readonly lastBatch = new Map<Partition, number>()
+  private troubles = 0
+
+  constructor(options: CommitterOptions) {
+    this.options = options
+  }
+
+  start(): void {
+    this.timer = setTimeout(() => {
+      void this.commitNow().finally(() => {
+        if (this.timer !== undefined) this.start()
+      })
+    }, this.options.everyMs)
+  }
+
+  stop(): void {
+    clearTimeout(this.timer)
+    this.timer = undefined
+  }
+
+  /** Commits what is joined by now. Never rejects; resolves true if all of it was committed. */
+  commitNow(): Promise<boolean> {
+    const done = this.current.then(() => this.run())
+    this.current = done.then(() => {})
+    return done
+  }
+
+  private async run(): Promise<boolean> {
+    const live = this.options.partitions().filter((partition) => partition.isLive)
+    const captures = await this.capture(live)
+    if (captures === undefined) return false
+    if (captures.length === 0) return true
+    try {
+      await this.options.commit(captures.flatMap(([partition, capture]) => this.entries(partition, capture)))
+    } catch (error) {
+      return this.refused(error as Error)
+    }
+    this.troubles = 0
+    this.commits++
+    for (const [partition, capture] of captures) {
+      this.lastBatch.set(partition, capture.batchNumber)
+      await partition.acknowledged(capture).catch((error: Error) => this.options.onFailed(error))
+    }
+    return true
+  }
+
+  /** What changed since the last commit, once it is durable; undefined where that failed. */
+  private async capture(live: readonly Partition[]): Promise<(readonly [Partition, Capture])[] | undefined> {
+    try {
+      const captured = await Promise.all(live.map(async (p) => [p, await p.capture()] as const))
+      const changed = captured.filter(([p, capture]) => this.lastBatch.get(p) !== capture.batchNumber)
+      await Promise.all(changed.map(([p]) => p.flushed()))
+      return changed
+    } catch (error) {
+      this.options.onFailed(error as Error)
+      return undefined
+    }
+  }
+
+  private entries(partition: Partition, capture: Capture): CommitEntry[] {
+    const { position } = capture
+    const metadata = encodeMetadata({ ...position, deadLettersFrom: partition.deadLettersFrom })
+    return this.options.topics.map((topic) => ({
+      topic,
+      partition: partition.index,
+      offset: position.sources.get(topic)!.offset,
+      metadata,
+    }))
+  }
+
+  private refused(error: Error): boolean {
+    const isRebalance = error instanceof LogError && error.code === 'NOT_OWNER'
+    this.options.onTrouble(error, isRebalance ? 0 : ++this.troubles)
+    return false
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * One node: a log, a reader in the group, the partitions that the group gives it, and what runs beside them (commits,
+ * the watch on the log's ends).
+ *
+ * Owns: the life of all of these: started in order, drained and closed in the reverse one.
+ *
+ * Invariants:
+ * 1. A partition is built from its commit (recovery.ts) before any chunk of it is handed in, and given up before another
+ *    member may have it.
+ * 2. `stop` drains: what is in hand is finished, flushed, committed; then the group is left.
+ *
+ * How it fails: anything that a node cannot go on with ends in `failed`, once; the process exits with it.
+ */
+import { type ActorSystemRef, start as startSystem } from 'nact'
+import { Partition } from '../actors/partition.ts'
+import { encodeMetadata } from '../actors/position.ts'
+import { readQuarantine, startOf } from '../actors/recovery.ts'
+import type { SourceReader } from '../codec/port.ts'
+import type { Config } from '../config/load.ts'
+import { compileRules, type Rules } from '../join/rules.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import type { CommitEntry, Log, PartitionEnds, Reader, StartPosition, Writer } from '../log/port.ts'
+import { type Clock, systemClock } from '../time/clock.ts'
+import { Committer } from './committer.ts'
+import { EndsPoller } from './ends.ts'
+import { openOutlets, type OpenOutlets } from './outlets.ts'
+
+/** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
+const FETCH_BYTES = 512 * 1024
+const FETCH_WAIT_MS = 250
+const ENDS_EVERY_MS = 250
+
+export interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface NodeOptions {
+  readonly config: Config
+  readonly id: string
+  readonly log: Log
+  readonly readers: readonly SourceReader[]
+  readonly logger: Logger
+  readonly clock?: Clock
+  /** Runs before each turn; tests inject faults with it. */
+  readonly beforeTurn?: (userId: () => string) => void
+}
+
+export class Node {
+  readonly id: string
+  readonly config: Config
+  readonly topics: readonly string[]
+  readonly log: Log
+  /** Rejects when the node cannot go on. */
+  readonly failed: Promise<never>
+  partitionCount = 0
+  private readonly options: NodeOptions
+  private readonly clock: Clock
+  private readonly rules: Rules
+  private readonly system: ActorSystemRef
+  private readonly owned = new Map<number, Partition>()
+  private readonly committer: Committer
+  private readonly ends: EndsPoller
+  private reader!: Reader
+  private writer!: Writer
+  private outlets!: OpenOutlets
+  private fail!: (error: Error) => void
+  private stopping = false
+
+  constructor(options: NodeOptions) {
+    const { config, log } = options
+    this.options = options
+    this.id = options.id
+    this.config = config
+    this.log = log
+    this.clock = options.clock ?? systemClock
+    this.topics = config.pipeline.sources.map((source) => source.topic)
+    this.rules = rulesOf(config)
+    this.system = startSystem()
+    this.failed = new Promise((_, reject) => {
+      this.fail = reject
+    })
+    this.failed.catch(() => {})
+    this.committer = new Committer({
+      everyMs: config.node.commitEveryMs,
+      topics: this.topics,
+      partitions: () => this.partitions,
+      commit: (entries) => this.reader.commit(entries),
+      onFailed: (error) => this.fail(error),
+      onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
+    })
+    this.ends = new EndsPoller({
+      log,
+      topics: this.topics,
+      partition: (index) => this.owned.get(index),
+      clock: this.clock,
+      everyMs: ENDS_EVERY_MS,
+      onTrouble: (error) => this.warn('the log did not tell its ends', error, {}),
+    })
+  }
+
+  get partitions(): readonly Partition[] {
+    return [...this.owned.values()]
+  }
+
+  get commits(): number {
+    return this.committer.commits
+  }
+
+  async start(): Promise<void> {
+    const { log, config } = this.options
+    const [views] = await log.topics([this.topics[0]])
+    if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
+    this.partitionCount = views.partitions
+    this.writer = await log.writer()
+    this.outlets = await openOutlets({
+      config,
+      writer: this.writer,
+      viewReader: this.options.readers[0],
+      onDeadLetters: (partition, base, count) => this.owned.get(partition)?.deadLettersWritten(base, count),
+    })
+    this.reader = log.reader({
+      group: config.node.group,
+      topics: this.topics,
+      fetchBytesPerPartition: FETCH_BYTES,
+      maxWaitMs: FETCH_WAIT_MS,
+      maxInflatedBytes: config.pipeline.limits.inflatedBytes,
+      sessionTimeoutMs: config.node.kafka?.sessionTimeoutMs,
+      onAssigned: (partitions) => this.assigned(partitions),
+      onRevoking: () => this.revoking(),
+      onChunk: (chunk) => this.chunk(chunk),
+      onFailed: (error) => this.fail(error),
+    })
+    await this.reader.start()
+    this.committer.start()
+    this.ends.start()
+  }
+
+  /** Drains and leaves: what is in hand is finished, flushed and committed. */
+  async stop(): Promise<void> {
+    if (this.stopping) return
+    this.stopping = true
+    this.committer.stop()
+    await this.ends.stop()
+    for (const partition of this.owned.values()) partition.quiesce()
+    await this.committer.commitNow()
+    await this.reader.close()
+    for (const partition of this.owned.values()) await partition.stop()
+    await this.outlets.close()
+    await this.writer.close()
+  }
+
+  private chunk(chunk: RawChunk): void {
+    if (this.stopping) return
+    const partition = this.owned.get(chunk.partition)
+    const source = this.topics.indexOf(chunk.topic)
+    if (partition !== undefined && source >= 0) partition.offer(source, chunk)
+  }
+
+  private async revoking(): Promise<void> {
+    await this.committer.commitNow()
+  }
+
+  private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
+    try {
+      for (const [index, partition] of this.owned) {
+        if (partitions.includes(index)) continue
+        this.owned.delete(index)
+        await partition.stop()
+      }
+      const fresh = partitions.filter((index) => !this.owned.has(index))
+      if (fresh.length > 0) await this.recover(fresh)
+      return partitions.flatMap((index) => this.startPositions(this.owned.get(index)!))
+    } catch (error) {
+      this.fail(error as Error)
+      throw error
+    }
+  }
+
+  private startPositions(partition: Partition): StartPosition[] {
+    return this.topics.map((topic, source) => ({
+      topic,
+      partition: partition.index,
+      offset: partition.fetchFrom(source),
+    }))
+  }
+
+  private async recover(fresh: readonly number[]): Promise<void> {
+    const { log, config } = this.options
+    const { deadLetters } = config.pipeline.sideOutputs
+    const [committed, ends, deadEnds] = await Promise.all([
+      log.committed(config.node.group, this.topics),
+      log.ends(this.topics),
+      log.ends([deadLetters]),
+    ])
+    const first: CommitEntry[] = []
+    for (const index of fresh) {
+      const deadEnd = deadEnds.find((end) => end.partition === index) as PartitionEnds
+      const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
+      const quarantine = await readQuarantine(log, this.topics, { ...deadEnd, from: start.position.deadLettersFrom })
+      const partition = this.build(index)
+      await partition.restore(start.position, quarantine)
+      this.owned.set(index, partition)
+      const metadata = encodeMetadata(start.position)
+      if (start.isFirst) {
+        for (const [topic, at] of start.position.sources) {
+          first.push({ topic, partition: index, offset: at.offset, metadata })
+        }
+      }
+    }
+    if (first.length > 0) await this.reader.commit(first)
+    this.options.logger.info({ partitions: fresh }, 'partitions assigned')
+  }
+
+  private build(index: number): Partition {
+    const { config } = this.options
+    const { memory } = config.node
+    const shares = this.partitionCount
+    return new Partition({
+      partition: index,
+      partitions: this.partitionCount,
+      rules: this.rules,
+      topics: this.topics,
+      readers: this.options.readers,
+      outlets: this.outlets,
+      system: this.system,
+      clock: this.clock,
+      inboxBytes: Math.max(1, Math.floor(memory.inFlightBytes / shares / this.topics.length)),
+      alignWithinMs: config.pipeline.time.alignWithinMs,
+      outputBytes: memory.outputBytes,
+      actorBytes: Math.floor(memory.actorBytes / shares),
+      pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
+      resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
+      onFailed: (error) => this.fail(error),
+      beforeTurn: this.options.beforeTurn,
+    })
+  }
+
+  private warn(message: string, error: Error, fields: object): void {
+    this.options.logger.warn({ ...fields, error: error.message }, message)
+  }
+}
+
+export function rulesOf(config: Pick<Config, 'pipeline'>): Rules {
+  const { labels, time, onMiskeyed } = config.pipeline
+  return compileRules({ labels, ...time, onMiskeyed })
+}

@@ -1,0 +1,15 @@
+/** Opens the log that a configuration names: Kafka where brokers are given, else the embedded log in the data folder. */
+import { join } from 'node:path'
+import type { Config } from '../config/load.ts'
+import type { Log } from '../log/port.ts'
+import type { Logger } from './node.ts'
+
+export async function openLog(config: Config, clientId: string, logger: Logger): Promise<Log> {
+  const { kafka, dataDir, embedded } = config.node
+  if (kafka !== undefined) {
+    const { openKafkaLog } = await import('../log/kafka/kafkaLog.ts')
+    return openKafkaLog({ kafka, clientId, logger: logger as never })
+  }
+  const { openEmbeddedLog } = await import('../log/embedded/log.ts')
+  return openEmbeddedLog({ folder: join(dataDir, 'log'), ...embedded, logger: logger as never })
+}

@@ -1,0 +1,45 @@
+/** Opens where a node's output goes: sinks with the encoders of their formats, side outputs, dead letters. */
+import type { EncodedSinks, Outlets } from '../actors/output.ts'
+import type { SourceReader } from '../codec/port.ts'
+import { openSampleEncoder } from '../codec/sample.ts'
+import type { Config } from '../config/load.ts'
+import type { Writer } from '../log/port.ts'
+import { BatchedTopic } from '../sinks/batches.ts'
+import { KafkaSink } from '../sinks/kafka.ts'
+
+export interface OpenOutletsOptions {
+  readonly config: Config
+  readonly writer: Writer
+  readonly viewReader: SourceReader
+  readonly onDeadLetters: (partition: number, baseOffset: number, count: number) => void
+}
+
+export interface OpenOutlets extends Outlets {
+  close(): Promise<void>
+}
+
+export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutlets> {
+  const { config, writer, viewReader } = options
+  const { pipeline } = config
+  const samples: EncodedSinks[] = []
+  for (const spec of pipeline.sinks) {
+    if (spec.type !== 'kafka') throw new Error('file sinks come with their own encoder')
+    const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits)
+    samples.push({ encoder, sinks: [new KafkaSink(spec.topic, spec.compression, writer)] })
+  }
+  const { late, orphans, deadLetters } = pipeline.sideOutputs
+  const side = (topic: string): BatchedTopic => new BatchedTopic(topic, 'lz4', writer)
+  const outlets = {
+    samples,
+    late: side(late),
+    orphans: side(orphans),
+    deadLetters: new BatchedTopic(deadLetters, 'lz4', writer, options.onDeadLetters),
+  }
+  return {
+    ...outlets,
+    async close() {
+      for (const { sinks } of samples) for (const sink of sinks) await sink.close()
+      for (const topic of [outlets.late, outlets.orphans, outlets.deadLetters]) await topic.flush()
+    },
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * A node as a process: opens what the configuration names, runs until told to stop or until it fails.
+ *
+ * How it fails: prints one line and gives exit code 1; SIGTERM and SIGINT end in a drained, flushed, committed stop and
+ * exit code 0. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
+ */
+import { openSourceReader } from '../codec/source.ts'
+import type { Config } from '../config/load.ts'
+import { makeLogger } from '../cli/logger.ts'
+import { Node } from './node.ts'
+import { openLog } from './open.ts'
+
+const STOP_LIMIT_MS = 10_000
+
+export async function startNode(config: Config, id: string): Promise<number> {
+  const logger = makeLogger(config.node.log.level, { node: id })
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => resolve())
+    }
+  })
+  const log = await openLog(config, id, logger)
+  const { limits } = config.pipeline
+  const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
+  const node = new Node({ config, id, log, readers, logger })
+  try {
+    await Promise.race([node.start(), node.failed])
+    logger.info({ group: config.node.group, log: log.kind }, 'node started')
+    await Promise.race([stopped, node.failed])
+  } catch (error) {
+    logger.error({ error: (error as Error).message }, 'the node cannot go on')
+    process.stderr.write(`postview: ${(error as Error).message}\n`)
+    setTimeout(() => process.exit(1), 1000)
+    return 1
+  }
+  logger.info({}, 'stopping')
+  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+  await node.stop()
+  await log.close()
+  logger.info({}, 'stopped')
+  return 0
+}

@@ -1,0 +1,55 @@
+/**
+ * From kafkajs's errors to the port's: what the caller should do decides the code. A broker's text may go into a message;
+ * credentials never do, since kafkajs keeps them out of its errors.
+ */
+import { LogError, type LogErrorCode } from '../port.ts'
+import type { KafkaError } from './internals.ts'
+
+const CODES: ReadonlyMap<string, LogErrorCode> = new Map([
+  ['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC'],
+  ['INVALID_TOPIC_EXCEPTION', 'UNKNOWN_TOPIC'],
+  ['OFFSET_OUT_OF_RANGE', 'OUT_OF_RANGE'],
+  ['ILLEGAL_GENERATION', 'NOT_OWNER'],
+  ['UNKNOWN_MEMBER_ID', 'NOT_OWNER'],
+  ['REBALANCE_IN_PROGRESS', 'NOT_OWNER'],
+  ['FENCED_INSTANCE_ID', 'NOT_OWNER'],
+  ['MESSAGE_TOO_LARGE', 'TOO_LARGE'],
+  ['RECORD_LIST_TOO_LARGE', 'TOO_LARGE'],
+])
+
+/** Errors that kafkajs calls final and that an absent broker gives: they pass when it is back. */
+const PASSING = new Set([
+  'KafkaJSGroupCoordinatorNotFound',
+  'KafkaJSBrokerNotFound',
+  'KafkaJSConnectionError',
+  'KafkaJSConnectionClosedError',
+  'KafkaJSRequestTimeoutError',
+  'KafkaJSLockTimeout',
+  'KafkaJSTimeout',
+  'KafkaJSNoBrokerAvailableError',
+  'KafkaJSMetadataNotLoaded',
+  'KafkaJSTopicMetadataNotLoaded',
+])
+
+/** The error that began it, below kafkajs's wrappings; one of our own says enough, whatever caused it. */
+export function rootCause(error: unknown): KafkaError {
+  let root = error
+  while (!(root instanceof LogError) && root instanceof Error && root.cause instanceof Error) root = root.cause
+  return root instanceof Error ? root : new Error(String(root))
+}
+
+export function toLogError(error: unknown, doing: string): LogError {
+  const root = rootCause(error)
+  if (root instanceof LogError) return root
+  const code = CODES.get(root.type ?? '') ?? 'FAILED'
+  return new LogError(code, `${doing}: ${root.message}`, { cause: error })
+}
+
+/** Whether the same call may succeed later with nothing else changed. */
+export function isPassing(error: unknown): boolean {
+  const root = rootCause(error)
+  if (root.type !== undefined) return root.retriable === true
+  return PASSING.has(root.name) || (root.name.startsWith('KafkaJS') && root.retriable === true)
+}
+
+export const isUnknownTopic = (error: unknown): boolean => rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION'

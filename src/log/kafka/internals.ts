@@ -1,0 +1,160 @@
+/**
+ * Types of the parts of kafkajs 2.2.4 that it does not export and that this folder reaches into. The version is pinned
+ * (patch.ts checks it) and no longer changes.
+ */
+import type { Kafka } from 'kafkajs'
+
+export interface Decoder {
+  readInt32(): number
+  canReadBytes(length: number): boolean
+  readBytes(length?: number): Buffer
+}
+
+/** What a fetched record looks like to kafkajs. */
+export interface FetchedMessage {
+  readonly offset: string
+  readonly timestamp: string
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
+  readonly isControlRecord: boolean
+  readonly batchContext: { readonly inTransaction: boolean; readonly producerId: string }
+}
+
+/** The one message that stands for all of a fetched partition's bytes (patch.ts). */
+export interface RawMessage {
+  readonly offset: string
+  readonly isControlRecord: false
+  readonly key: null
+  readonly batchContext: { readonly inTransaction: false; readonly producerId: '-1' }
+  readonly raw: Buffer
+}
+
+export interface AbortedTransaction {
+  readonly producerId: string
+  readonly firstOffset: string
+}
+
+export interface FetchedPartition {
+  readonly partition: number
+  readonly highWatermark: string
+  readonly abortedTransactions?: readonly AbortedTransaction[]
+  readonly messages: readonly RawMessage[]
+}
+
+/** kafkajs's Batch as patched. */
+export interface RawBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly highWatermark: string
+  readonly fetchedOffset: string
+  readonly messages: readonly RawMessage[]
+  readonly abortedTransactions: readonly AbortedTransaction[]
+}
+
+export interface OffsetEntry {
+  readonly partition: number
+  readonly offset: string
+  readonly metadata?: string
+}
+
+/** What a produce request carries instead of records: one whole record batch. */
+export interface BatchCarrier {
+  readonly prebuilt: Buffer
+  /** Records in the batch: what an idempotent producer would advance its sequence by. */
+  readonly count: number
+}
+
+export interface ProduceTopic {
+  readonly topic: string
+  readonly partitions: readonly { readonly partition: number; readonly messages: readonly BatchCarrier[] }[]
+}
+
+export interface ProduceArguments {
+  readonly acks: number
+  readonly timeout: number
+  readonly transactionalId?: string | null
+  readonly topicData: readonly ProduceTopic[]
+}
+
+export interface Broker {
+  fetch(request: {
+    isolationLevel: number
+    maxWaitTime: number
+    minBytes: number
+    maxBytes: number
+    topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[]
+  }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
+  produce(
+    request: ProduceArguments,
+  ): Promise<{ topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[] }>
+  metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
+}
+
+export interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  isConnected(): boolean
+  refreshMetadata(): Promise<void>
+  refreshMetadataIfNecessary(): Promise<void>
+  addMultipleTargetTopics(topics: string[]): Promise<void>
+  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findBroker(node: { nodeId: string }): Promise<Broker>
+  findGroupCoordinator(group: { groupId: string }): Promise<unknown>
+  removeBroker(address: { host: string; port: number }): void
+  fetchTopicsOffset(
+    topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
+  ): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> }
+}
+
+export interface OffsetManager {
+  coordinator: unknown
+  commitOffsets(offsets: { topics: { topic: string; partitions: OffsetEntry[] }[] }): Promise<void>
+}
+
+export interface ConsumerGroup {
+  readonly groupId: string
+  readonly memberId: string | null
+  readonly cluster: Cluster
+  readonly offsetManager: OffsetManager | null
+  readonly assigners: readonly { readonly hooks?: GroupHooks }[]
+  assigned(): { topic: string; partitions: number[] }[]
+  seek(entry: { topic: string; partition: number; offset: string }): void
+  pause(entries: { topic: string; partitions: number[] }[]): void
+  resume(entries: { topic: string; partitions: number[] }[]): void
+  heartbeat(options: { interval: number }): Promise<void>
+}
+
+/** How a consumer group calls back its reader; carried by the assigner, the one object that reaches it from outside. */
+export interface GroupHooks {
+  /** Before each JoinGroup; the group waits for it. */
+  beforeJoin(): Promise<void>
+  /** After each SyncGroup, before anything of the new generation is fetched by this caller. */
+  joined(group: ConsumerGroup): void
+  /** Before each fetch: false where there is nothing to fetch for now (it waits before it says so). */
+  wanted(): Promise<boolean>
+  /** The fetch position is not in the log. Throws, or returns for one more try. */
+  outOfRange(at: { readonly topic: string; readonly partition: number }): Promise<void>
+}
+
+export interface ClusterOptions {
+  readonly isolationLevel: number
+  readonly allowAutoTopicCreation: boolean
+  readonly metadataMaxAge: number
+  readonly maxInFlightRequests?: number
+}
+
+export type Client = Kafka
+
+/** The errors of kafkajs, as far as they are looked at. */
+export interface KafkaError extends Error {
+  readonly type?: string
+  readonly retriable?: boolean
+  readonly host?: string
+  readonly port?: number
+  readonly topic?: string
+  readonly partition?: number
+  readonly cause?: unknown
+}

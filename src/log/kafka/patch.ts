@@ -1,0 +1,212 @@
+/**
+ * kafkajs 2.2.4, changed where its own way costs an object per record or would move a position by itself. The only file
+ * that loads kafkajs; everything else takes it from here.
+ *
+ * Changes, made in the require cache before anything of kafkajs that depends on them is loaded:
+ * 1. A fetched partition is not decoded: it becomes one message that carries the raw bytes and the offset of the last
+ *    record in them, so that kafkajs's own position keeping works unchanged.
+ * 2. A batch keeps its list of aborted transactions, which kafkajs drops after use.
+ * 3. A produce request may carry a whole record batch instead of records; it goes out as it is.
+ * 4. An offset out of range is handed to the reader; the default offset is never committed.
+ * 5. A group tells its reader before it joins (and waits) and after it has joined.
+ * 6. While all is paused, the reader says when to go on, where kafkajs would sleep out `maxWaitTimeInMs` after a resume.
+ *
+ * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
+ */
+import { createRequire } from 'node:module'
+import type * as KafkaJs from 'kafkajs'
+import type {
+  AbortedTransaction,
+  BatchCarrier,
+  Client,
+  Cluster,
+  ClusterOptions,
+  ConsumerGroup,
+  Decoder,
+  FetchedMessage,
+  ProduceArguments,
+  RawMessage,
+} from './internals.ts'
+import { lastOffsetOf } from './rawRecords.ts'
+
+const VERSION = '2.2.4'
+const DECODE_MESSAGES = 'protocol/requests/fetch/v4/decodeMessages'
+const BATCH = 'consumer/batch'
+const PRODUCE = 'protocol/requests/produce/v3/request'
+/** Survives a second evaluation of this file in one process, as test runners do it. */
+const PATCHED = Symbol.for('postview.kafkajs')
+
+const require = createRequire(import.meta.url)
+const load = <T>(path: string): T => require(`kafkajs/src/${path}`) as T
+const cached = (path: string) => require.cache[require.resolve(`kafkajs/src/${path}`)]
+
+interface Originals {
+  readonly decodeMessages: (decoder: Decoder) => Promise<FetchedMessage[]>
+}
+
+const originals = ((globalThis as Record<symbol, unknown>)[PATCHED] ??= patch()) as Originals
+
+export const kafkajs = require('kafkajs') as typeof KafkaJs
+
+/** kafkajs's own decoder of a record set, for `decode: 'kafkajs'`. */
+export async function decodeByKafkaJs(raw: Buffer): Promise<FetchedMessage[]> {
+  const KafkaDecoder = load<new (bytes: Buffer) => Decoder>('protocol/decoder')
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(raw.length)
+  return originals.decodeMessages(new KafkaDecoder(Buffer.concat([size, raw])))
+}
+
+/** kafkajs's own filter of aborted transactions, for `decode: 'kafkajs'`. */
+export const filterAborted = load<
+  (batch: { messages: FetchedMessage[]; abortedTransactions: readonly AbortedTransaction[] }) => FetchedMessage[]
+>('consumer/filterAbortedMessages')
+
+/** kafkajs's loop of tries with growing waits. */
+export const createRetry =
+  load<(options: KafkaJs.RetryOptions) => <T>(body: (bail: (error: Error) => void) => Promise<T>) => Promise<T>>(
+    'retry',
+  )
+
+/** A connection to the brokers outside any producer or consumer, with the client's addresses and credentials. */
+export function createCluster(client: Client, options: ClusterOptions): Cluster {
+  const symbol = Object.getOwnPropertySymbols(client).find((own) => own.description === 'private:Kafka:createCluster')
+  const make = (client as unknown as Record<symbol, (options: ClusterOptions) => Cluster>)[symbol as symbol]
+  return make(options)
+}
+
+function patch(): Originals {
+  const { version } = require('kafkajs/package.json') as { version: string }
+  if (version !== VERSION) throw new Error(`kafkajs ${VERSION} is needed, not ${version}: its inside is relied upon`)
+  for (const path of [
+    'consumer/consumerGroup',
+    'protocol/requests/fetch/v4/response',
+    'protocol/requests/produce/v4/request',
+  ]) {
+    if (cached(path) !== undefined)
+      throw new Error('kafkajs was loaded before src/log/kafka/patch.ts, which must be first')
+  }
+  const decodeMessages = load<Originals['decodeMessages']>(DECODE_MESSAGES)
+  replace(DECODE_MESSAGES, rawMessages)
+  replace(BATCH, batchWithAborted(load(BATCH)))
+  replace(PRODUCE, produceRequest(load(PRODUCE)))
+  patchGroup()
+  return { decodeMessages }
+}
+
+function replace(path: string, exports: unknown): void {
+  const module = cached(path)
+  if (module === undefined) throw new Error(`kafkajs/src/${path} is not where it was`)
+  module.exports = exports
+}
+
+/** Change 1: one message for all bytes; none while no batch in them is whole. */
+async function rawMessages(decoder: Decoder): Promise<RawMessage[]> {
+  const sizeBytes = decoder.readInt32()
+  if (sizeBytes <= 0 || !decoder.canReadBytes(sizeBytes)) return []
+  const raw = decoder.readBytes(sizeBytes)
+  const last = lastOffsetOf(raw)
+  if (last < 0) return []
+  const batchContext = { inTransaction: false, producerId: '-1' } as const
+  return [{ offset: String(last), isControlRecord: false, key: null, batchContext, raw }]
+}
+
+/** Change 2. The filter inside kafkajs is given an empty list: it must not drop the message that stands for all. */
+function batchWithAborted(Batch: new (topic: string, from: string, data: object) => object) {
+  return class extends Batch {
+    readonly abortedTransactions: readonly AbortedTransaction[]
+    constructor(topic: string, fetchedOffset: string, data: { abortedTransactions?: readonly AbortedTransaction[] }) {
+      super(topic, fetchedOffset, { ...data, abortedTransactions: [] })
+      this.abortedTransactions = data.abortedTransactions ?? []
+    }
+  }
+}
+
+interface RequestEncoder {
+  writeString(value: string | null): RequestEncoder
+  writeInt16(value: number): RequestEncoder
+  writeInt32(value: number): RequestEncoder
+  writeBufferInternal(value: Buffer): void
+}
+
+/** Change 3. Versions 4 to 7 of the request are this one with another number. */
+function produceRequest(original: (request: ProduceArguments) => object) {
+  const Encoder = load<new (sizeBytes: number) => RequestEncoder>('protocol/encoder')
+  return (request: ProduceArguments) => {
+    const made = original(request)
+    return carriesBatches(request) ? { ...made, encode: async () => encodeCarriers(Encoder, request) } : made
+  }
+}
+
+function carriesBatches({ topicData }: ProduceArguments): boolean {
+  return topicData.every(({ partitions }) =>
+    partitions.every(
+      ({ messages }) => messages.length === 1 && Buffer.isBuffer((messages[0] as Partial<BatchCarrier>).prebuilt),
+    ),
+  )
+}
+
+function encodeCarriers(Encoder: new (sizeBytes: number) => RequestEncoder, request: ProduceArguments): RequestEncoder {
+  const to = new Encoder(requestSizeBytes(request))
+  to.writeString(request.transactionalId ?? null)
+    .writeInt16(request.acks)
+    .writeInt32(request.timeout)
+  to.writeInt32(request.topicData.length)
+  for (const { topic, partitions } of request.topicData) {
+    to.writeString(topic).writeInt32(partitions.length)
+    for (const { partition, messages } of partitions) {
+      const { prebuilt } = messages[0]
+      to.writeInt32(partition).writeInt32(prebuilt.length)
+      to.writeBufferInternal(prebuilt)
+    }
+  }
+  return to
+}
+
+/** Enough for all, so that the encoder does not copy itself larger again and again. */
+function requestSizeBytes({ topicData }: ProduceArguments): number {
+  let sizeBytes = 1024
+  for (const { topic, partitions } of topicData) {
+    sizeBytes += 16 + topic.length * 3
+    for (const { messages } of partitions) sizeBytes += 16 + messages[0].prebuilt.length
+  }
+  return sizeBytes
+}
+
+interface GroupPrototype {
+  fetch(this: ConsumerGroup, nodeId: string): Promise<unknown[]>
+  joinAndSync(this: ConsumerGroup): Promise<void>
+  recoverFromOffsetOutOfRange(this: ConsumerGroup, at: { topic: string; partition: number }): Promise<void>
+}
+
+/** Changes 4 to 6. */
+function patchGroup(): void {
+  const group = load<{ prototype: GroupPrototype }>('consumer/consumerGroup').prototype
+  const join = group.joinAndSync
+  group.joinAndSync = async function () {
+    await hooksOf(this)?.beforeJoin()
+    await join.call(this)
+    hooksOf(this)?.joined(this)
+  }
+  const fetch = group.fetch
+  group.fetch = async function (nodeId) {
+    const isWanted = (await hooksOf(this)?.wanted()) ?? true
+    return isWanted ? fetch.call(this, nodeId) : []
+  }
+  group.recoverFromOffsetOutOfRange = async function (at) {
+    const hooks = hooksOf(this)
+    if (hooks === undefined) refuseDefaultOffset()
+    await hooks.outOfRange(at)
+  }
+  // Trap: kafkajs commits the default offset, without metadata, even with autoCommit off. It has no way there any more.
+  load<{ prototype: { setDefaultOffset: () => never } }>('consumer/offsetManager').prototype.setDefaultOffset =
+    refuseDefaultOffset
+}
+
+function refuseDefaultOffset(): never {
+  const { KafkaJSNonRetriableError } = load<{ KafkaJSNonRetriableError: new (message: string) => Error }>('errors')
+  throw new KafkaJSNonRetriableError('offset out of range: a position is never moved to a default')
+}
+
+function hooksOf(group: ConsumerGroup) {
+  return group.assigners.find(({ hooks }) => hooks !== undefined)?.hooks
+}

@@ -1,0 +1,49 @@
+/**
+ * The assigner that the group's members propose to Kafka: the same partition numbers of all topics to the same member
+ * (src/cluster/assigner.ts decides which).
+ *
+ * Traps: `userData` in an assignment is decoded and dropped by kafkajs, so a leader cannot tell members anything; in a
+ * member's own metadata it does arrive, and that is where `memberInfo` travels.
+ */
+import type { PartitionAssigner } from 'kafkajs'
+import { assignPartitions, ringNames } from '../../cluster/assigner.ts'
+import type { GroupHooks } from './internals.ts'
+import { kafkajs } from './patch.ts'
+
+export const ASSIGNER = 'postview-ring'
+const VERSION = 1
+const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
+
+export function ringAssigner(memberInfo: Buffer, hooks: GroupHooks): PartitionAssigner {
+  return ({ cluster }) => {
+    const partitionsOf = (topic: string) =>
+      cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
+    const assigner = {
+      name: ASSIGNER,
+      version: VERSION,
+      protocol: ({ topics }: { topics: string[] }) => ({
+        name: ASSIGNER,
+        metadata: MemberMetadata.encode({ version: VERSION, topics, userData: memberInfo }),
+      }),
+      assign: async ({ members, topics }: { members: readonly { memberId: string }[]; topics: string[] }) => {
+        const partitions = new Map(topics.map((topic) => [topic, new Set(partitionsOf(topic))]))
+        const count = Math.max(0, ...[...partitions.values()].map((numbers) => numbers.size))
+        const names = ringNames(members.map(({ memberId }) => memberId))
+        const assigned = assignPartitions([...names.values()], count)
+        return members.map(({ memberId }) => {
+          const numbers = assigned.get(names.get(memberId)!)!
+          const assignment = Object.fromEntries(
+            [...partitions].map(([topic, own]) => [topic, numbers.filter((number) => own.has(number))]),
+          )
+          return {
+            memberId,
+            memberAssignment: MemberAssignment.encode({ version: VERSION, assignment, userData: Buffer.alloc(0) }),
+          }
+        })
+      },
+      /** Not kafkajs's: found by the patched consumer group. */
+      hooks,
+    }
+    return assigner
+  }
+}

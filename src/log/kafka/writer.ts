@@ -1,0 +1,250 @@
+/**
+ * Appends of whole record batches: no object per record between the builder and the socket.
+ *
+ * Owns: a queue per topic partition, and the produce requests in flight.
+ *
+ * Invariants:
+ * 1. A partition has at most one batch in flight, so its order is that of the calls, also where a request is tried
+ *    again. Kafka takes one batch a partition and request; the others wait.
+ * 2. What is queued for partitions of one leader goes out in one request, up to REQUEST_BYTES; at most IN_FLIGHT
+ *    requests at a time.
+ * 3. At least once: acks from all in-sync replicas, no producer id. A batch whose answer was lost is sent again.
+ *
+ * Trap: `producer.send` copies its list once a message; nothing is sent through it, and no list of records exists.
+ * What an idempotent producer would need is here: it advances a partition's sequence by `count`.
+ *
+ * How it fails: what may pass is tried again, with a warning, until the writer is closed; what may not rejects the
+ * append. A request of several batches that is refused is repeated one by one, so that only the guilty one fails.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LogError, type Writer } from '../port.ts'
+import type { EncodedBatch } from '../recordBatch/builder.ts'
+import type { Logger } from './client.ts'
+import { isPassing, isUnknownTopic, rootCause, toLogError } from './errors.ts'
+import type { Broker, Client, Cluster, ProduceTopic } from './internals.ts'
+import { createCluster } from './patch.ts'
+
+const READ_COMMITTED = 1
+const METADATA_MAX_AGE_MS = 300_000
+const IN_FLIGHT = 5
+const REQUEST_BYTES = 8 * 1024 * 1024
+const PRODUCE_TIMEOUT_MS = 30_000
+const ALL_REPLICAS = -1
+const FIRST_WAIT_MS = 50
+const LONGEST_WAIT_MS = 3_000
+/** A topic just made may be unknown to a broker for a moment; one that stays unknown is an error. */
+const UNKNOWN_TOPIC_TRIES = 6
+const CLOSE_TIMEOUT_MS = 10_000
+
+interface Append {
+  readonly topic: string
+  readonly partition: number
+  readonly batch: EncodedBatch
+  readonly resolve: (offset: number) => void
+  readonly reject: (error: Error) => void
+}
+
+export class KafkaWriter implements Writer {
+  private readonly cluster: Cluster
+  private readonly logger: Logger | undefined
+  private readonly queues = new Map<string, Append[]>()
+  /** Partitions with a batch in flight. */
+  private readonly busy = new Set<string>()
+  private requests = 0
+  private isFlushing = false
+  private isClosing = false
+  private isOver = false
+  private drained: () => void = () => {}
+
+  constructor(client: Client, logger: Logger | undefined) {
+    this.logger = logger
+    this.cluster = createCluster(client, {
+      isolationLevel: READ_COMMITTED,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
+    })
+  }
+
+  async connect(): Promise<void> {
+    try {
+      await this.cluster.connect()
+    } catch (error) {
+      throw toLogError(error, 'connecting a writer to the brokers')
+    }
+  }
+
+  append(topic: string, partition: number, batch: EncodedBatch): Promise<number> {
+    if (this.isClosing)
+      return Promise.reject(new LogError('CLOSED', `append to ${topic}/${partition} after the writer was closed`))
+    return new Promise((resolve, reject) => {
+      const key = keyOf(topic, partition)
+      const queue = this.queues.get(key)
+      const append = { topic, partition, batch, resolve, reject }
+      if (queue === undefined) this.queues.set(key, [append])
+      else queue.push(append)
+      this.schedule()
+    })
+  }
+
+  /** Sends what is queued, for a while; what is left then is rejected. */
+  async close(): Promise<void> {
+    if (this.isClosing) return
+    this.isClosing = true
+    const limit = new AbortController()
+    const drained = new Promise<void>((resolve) => {
+      this.drained = resolve
+    })
+    if (this.queues.size > 0) {
+      await Promise.race([drained, sleep(CLOSE_TIMEOUT_MS, undefined, { signal: limit.signal }).catch(() => {})])
+    }
+    limit.abort()
+    this.isOver = true
+    await this.cluster.disconnect()
+    for (const append of [...this.queues.values()].flat()) {
+      append.reject(
+        new LogError(
+          'CLOSED',
+          `${append.topic}/${append.partition}: the writer was closed before the brokers answered`,
+        ),
+      )
+    }
+    this.queues.clear()
+  }
+
+  /** One flush a turn of the event loop: it gathers all appends of the turn. */
+  private schedule(): void {
+    if (this.isFlushing) return
+    this.isFlushing = true
+    setImmediate(() => {
+      this.isFlushing = false
+      this.flush()
+    })
+  }
+
+  private flush(): void {
+    while (this.requests < IN_FLIGHT && !this.isOver) {
+      const appends = this.nextRequest()
+      if (appends.length === 0) return
+      this.requests++
+      void this.deliver(appends).finally(() => {
+        this.requests--
+        for (const append of appends) this.done(append)
+        if (this.queues.size === 0) this.drained()
+        this.schedule()
+      })
+    }
+  }
+
+  /** The first batch of each partition that has none in flight, for one leader. */
+  private nextRequest(): Append[] {
+    const appends: Append[] = []
+    let sizeBytes = 0
+    let leader: number | undefined
+    for (const [key, queue] of this.queues) {
+      if (this.busy.has(key)) continue
+      const [append] = queue
+      const own = this.leaderOf(append)
+      if (appends.length > 0 && (own !== leader || sizeBytes + append.batch.bytes.length > REQUEST_BYTES)) continue
+      leader = own
+      appends.push(append)
+      this.busy.add(key)
+      sizeBytes += append.batch.bytes.length
+      // A leader that is not known yet is looked for by a request of its own.
+      if (own === undefined || sizeBytes >= REQUEST_BYTES) break
+    }
+    return appends
+  }
+
+  private leaderOf({ topic, partition }: Append): number | undefined {
+    try {
+      return this.cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
+    } catch {
+      return undefined
+    }
+  }
+
+  private done({ topic, partition }: Append): void {
+    const key = keyOf(topic, partition)
+    this.busy.delete(key)
+    const queue = this.queues.get(key)
+    queue?.shift()
+    // At the end of the map again, so that no partition is always last.
+    this.queues.delete(key)
+    if (queue !== undefined && queue.length > 0) this.queues.set(key, queue)
+  }
+
+  /** Settles every one of the appends. */
+  private async deliver(appends: readonly Append[]): Promise<void> {
+    let unknown = 0
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
+      try {
+        const offsets = await this.produce(appends)
+        appends.forEach((append, i) => void append.resolve(offsets[i]))
+        return
+      } catch (error) {
+        if (isUnknownTopic(error)) unknown++
+        const isFinal = this.isOver || !isPassing(error) || unknown > UNKNOWN_TOPIC_TRIES
+        if (isFinal && appends.length > 1) return this.deliverEach(appends)
+        if (isFinal) return this.refuse(appends[0], error)
+        this.logger?.warn(
+          { batches: appends.length, waitMs, error: rootCause(error).message },
+          'appending failed; it is tried again',
+        )
+        await this.recover(error, waitMs)
+      }
+    }
+  }
+
+  private async deliverEach(appends: readonly Append[]): Promise<void> {
+    for (const append of appends) await this.deliver([append])
+  }
+
+  private refuse({ topic, partition, batch, reject }: Append, error: unknown): void {
+    reject(toLogError(error, `appending ${batch.count} records (${batch.bytes.length} bytes) to ${topic}/${partition}`))
+  }
+
+  private async recover(error: unknown, waitMs: number): Promise<void> {
+    const { name, host, port } = rootCause(error)
+    if (name === 'KafkaJSConnectionClosedError') this.cluster.removeBroker({ host: host!, port: port! })
+    await sleep(waitMs)
+    if (this.isOver) return
+    // What goes wrong here goes wrong again, and is told, in the next try.
+    if (!this.cluster.isConnected()) await this.cluster.connect().catch(() => {})
+    await this.cluster.refreshMetadata().catch(() => {})
+  }
+
+  /** The offsets, in the order of the appends, which all have one leader. */
+  private async produce(appends: readonly Append[]): Promise<number[]> {
+    const broker = await this.brokerOf(appends)
+    const topicData = topicsOf(appends)
+    const answer = await broker.produce({ acks: ALL_REPLICAS, timeout: PRODUCE_TIMEOUT_MS, topicData })
+    const offsets = new Map(
+      answer.topics.flatMap(({ topicName, partitions }) =>
+        partitions.map(({ partition, baseOffset }) => [keyOf(topicName, partition), Number(baseOffset)] as const),
+      ),
+    )
+    return appends.map(({ topic, partition }) => offsets.get(keyOf(topic, partition))!)
+  }
+
+  private async brokerOf(appends: readonly Append[]): Promise<Broker> {
+    if (this.isOver) throw new LogError('CLOSED', 'the writer is closed')
+    await this.cluster.addMultipleTargetTopics([...new Set(appends.map(({ topic }) => topic))])
+    await this.cluster.refreshMetadataIfNecessary()
+    const [{ topic, partition }] = appends
+    const leader = this.leaderOf(appends[0])
+    if (leader === undefined) throw new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
+    return this.cluster.findBroker({ nodeId: String(leader) })
+  }
+}
+
+function topicsOf(appends: readonly Append[]): ProduceTopic[] {
+  const topics = new Map<string, { partition: number; messages: { prebuilt: Buffer; count: number }[] }[]>()
+  for (const { topic, partition, batch } of appends) {
+    const partitions = topics.get(topic) ?? []
+    partitions.push({ partition, messages: [{ prebuilt: batch.bytes, count: batch.count }] })
+    topics.set(topic, partitions)
+  }
+  return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
+}
+
+const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`

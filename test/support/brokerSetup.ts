@@ -1,0 +1,33 @@
+/**
+ * vitest's global setup: one broker for all integration tests of a run, started only if the run has some.
+ *
+ * How it fails: under CI=true missing tools fail the run; elsewhere the address is null and the tests that need a broker
+ * say what to install.
+ */
+import type { TestProject } from 'vitest/node'
+import { missingTools, requireBroker, startBroker } from '../../scripts/broker.mjs'
+import './broker.ts'
+
+const NEEDS_BROKER = /[\\/](integration|long)[\\/]/
+
+export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
+  if (!(await needsBroker(project))) {
+    project.provide('brokers', null)
+    return undefined
+  }
+  if (process.env.CI === 'true') await requireBroker()
+  if ((await missingTools()) !== null) {
+    project.provide('brokers', null)
+    return undefined
+  }
+  const broker = await startBroker()
+  project.provide('brokers', broker.brokers)
+  return () => broker.stop()
+}
+
+async function needsBroker(project: TestProject): Promise<boolean> {
+  // The command line's filters; vitest keeps them under this name and does not type it. Absent: all files.
+  const { filenamePattern } = project.vitest as unknown as { readonly filenamePattern?: string[] }
+  const { testFiles } = await project.globTestFiles(filenamePattern)
+  return testFiles.some((file) => NEEDS_BROKER.test(file))
+}
