@@ -30,6 +30,7 @@ export class Committer {
   private current: Promise<void> = Promise.resolve()
   private readonly lastBatch = new Map<Partition, number>()
   private troubles = 0
+  private isSoon = false
 
   constructor(options: CommitterOptions) {
     this.options = options
@@ -48,6 +49,15 @@ export class Committer {
     this.timer = undefined
   }
 
+  /** Commits before the next tick of the clock: somebody waits for it. */
+  commitSoon(): void {
+    if (this.isSoon) return
+    this.isSoon = true
+    void this.commitNow().finally(() => {
+      this.isSoon = false
+    })
+  }
+
   /** Commits what is joined by now. Never rejects; resolves true if all of it was committed. */
   commitNow(): Promise<boolean> {
     const done = this.current.then(() => this.run())
@@ -63,6 +73,7 @@ export class Committer {
     try {
       await this.options.commit(captures.flatMap(([partition, capture]) => this.entries(partition, capture)))
     } catch (error) {
+      for (const [partition, capture] of captures) partition.abandoned(capture)
       return this.refused(error as Error)
     }
     this.troubles = 0
@@ -79,6 +90,7 @@ export class Committer {
     try {
       const captured = await Promise.all(live.map(async (p) => [p, await p.capture()] as const))
       const changed = captured.filter(([p, capture]) => this.lastBatch.get(p) !== capture.batchNumber)
+      for (const [p, capture] of captured) if (this.lastBatch.get(p) === capture.batchNumber) p.abandoned(capture)
       await Promise.all(changed.map(([p]) => p.flushed()))
       return changed
     } catch (error) {

@@ -18,12 +18,14 @@ import { readQuarantine, startOf } from '../actors/recovery.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { compileRules, type Rules } from '../join/rules.ts'
+import type { BeforeRecord } from '../join/turn.ts'
+import type { JournalStore } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { CommitEntry, Log, PartitionEnds, Reader, StartPosition, Writer } from '../log/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
-import { openOutlets, type OpenOutlets } from './outlets.ts'
+import { type OpenOutlets, openOutlets } from './outlets.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
@@ -43,8 +45,9 @@ export interface NodeOptions {
   readonly readers: readonly SourceReader[]
   readonly logger: Logger
   readonly clock?: Clock
-  /** Runs before each turn; tests inject faults with it. */
-  readonly beforeTurn?: (userId: () => string) => void
+  readonly journal: JournalStore
+  /** Runs before each record of a turn; tests inject faults with it. */
+  readonly beforeRecord?: BeforeRecord
 }
 
 export class Node {
@@ -66,6 +69,7 @@ export class Node {
   private writer!: Writer
   private outlets!: OpenOutlets
   private fail!: (error: Error) => void
+  private started = false
   private stopping = false
 
   constructor(options: NodeOptions) {
@@ -108,6 +112,11 @@ export class Node {
     return this.committer.commits
   }
 
+  get state(): 'starting' | 'running' | 'stopping' {
+    if (this.stopping) return 'stopping'
+    return this.started ? 'running' : 'starting'
+  }
+
   async start(): Promise<void> {
     const { log, config } = this.options
     const [views] = await log.topics([this.topics[0]])
@@ -135,6 +144,7 @@ export class Node {
     await this.reader.start()
     this.committer.start()
     this.ends.start()
+    this.started = true
   }
 
   /** Drains and leaves: what is in hand is finished, flushed and committed. */
@@ -199,7 +209,7 @@ export class Node {
       const deadEnd = deadEnds.find((end) => end.partition === index) as PartitionEnds
       const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
       const quarantine = await readQuarantine(log, this.topics, { ...deadEnd, from: start.position.deadLettersFrom })
-      const partition = this.build(index)
+      const partition = await this.build(index)
       await partition.restore(start.position, quarantine)
       this.owned.set(index, partition)
       const metadata = encodeMetadata(start.position)
@@ -213,7 +223,7 @@ export class Node {
     this.options.logger.info({ partitions: fresh }, 'partitions assigned')
   }
 
-  private build(index: number): Partition {
+  private async build(index: number): Promise<Partition> {
     const { config } = this.options
     const { memory } = config.node
     const shares = this.partitionCount
@@ -233,7 +243,12 @@ export class Node {
       pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.fail(error),
-      beforeTurn: this.options.beforeTurn,
+      beforeRecord: this.options.beforeRecord,
+      journal: await this.options.journal.partition(index),
+      fingerprint: config.pipeline.fingerprint,
+      stateBytes: config.node.journal ? Math.floor(memory.stateBytes / shares) : Number.POSITIVE_INFINITY,
+      commitSoon: () => this.committer.commitSoon(),
+      readLog: (source, from, to) => this.log.readRange(this.topics[source], index, from, to),
     })
   }
 

@@ -24,7 +24,9 @@ export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutl
   const samples: EncodedSinks[] = []
   for (const spec of pipeline.sinks) {
     if (spec.type !== 'kafka') throw new Error('file sinks come with their own encoder')
-    const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits)
+    const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits, {
+      topic: spec.topic,
+    })
     samples.push({ encoder, sinks: [new KafkaSink(spec.topic, spec.compression, writer)] })
   }
   const { late, orphans, deadLetters } = pipeline.sideOutputs

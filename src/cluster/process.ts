@@ -4,11 +4,15 @@
  * How it fails: prints one line and gives exit code 1; SIGTERM and SIGINT end in a drained, flushed, committed stop and
  * exit code 0. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
  */
-import { openSourceReader } from '../codec/source.ts'
-import type { Config } from '../config/load.ts'
+
 import { makeLogger } from '../cli/logger.ts'
+import { openSourceReader } from '../codec/source.ts'
+import { readVersion } from '../cli/version.ts'
+import type { Config } from '../config/load.ts'
+import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import { Node } from './node.ts'
-import { openLog } from './open.ts'
+import { openJournal, openLog } from './open.ts'
+import { setUp } from './setup.ts'
 
 const STOP_LIMIT_MS = 10_000
 
@@ -22,20 +26,31 @@ export async function startNode(config: Config, id: string): Promise<number> {
   const log = await openLog(config, id, logger)
   const { limits } = config.pipeline
   const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
-  const node = new Node({ config, id, log, readers, logger })
+  await setUp({ log, config, readers, logger }).catch(async (error: Error) => {
+    await log.close()
+    throw error
+  })
+  const journal = await openJournal(config, logger)
+  const node = new Node({ config, id, log, readers, logger, journal })
+  const { control: at, dataDir } = config.node
+  let control: ControlServer | undefined
   try {
+    control = await startControlServer({ node, readers, ...at, dataDir, version: readVersion(), logger })
     await Promise.race([node.start(), node.failed])
-    logger.info({ group: config.node.group, log: log.kind }, 'node started')
+    logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed])
   } catch (error) {
     logger.error({ error: (error as Error).message }, 'the node cannot go on')
     process.stderr.write(`postview: ${(error as Error).message}\n`)
     setTimeout(() => process.exit(1), 1000)
+    await control?.close()
     return 1
   }
   logger.info({}, 'stopping')
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+  await control.close()
   await node.stop()
+  await journal.close()
   await log.close()
   logger.info({}, 'stopped')
   return 0

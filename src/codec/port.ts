@@ -2,6 +2,7 @@
  * What a codec gives the partition loop: readers that turn a chunk into columns, and encoders that turn a sealed view
  * into a sample's bytes.
  */
+import type { AvroSchema } from '../config/model.ts'
 import type { EventBatch } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
 
@@ -16,14 +17,21 @@ export interface SourceReader {
   read(chunk: RawChunk, into: EventBatch): void
   /** The record of an event as a value that JSON can hold: 64-bit integers beyond 2^53 as strings. Throws if it cannot be read. */
   toJson(payload: Buffer, writer: number): unknown
-  /** Writer schemas seen so far, as JSON, by writer index; of a JSON source, its declared schema or null. */
+  /**
+   * Makes ready a writer that state of an earlier run names and no chunk has brought yet: undefined when it is at hand.
+   * `writer` is stable over restarts: the registry's id, or 0 for a schema from a file and for JSON.
+   */
+  ensure(writer: number): Promise<void> | undefined
+  /** The schema that a writer's payloads have, once it is ready; null for JSON without a declared schema. */
+  schemaOf(writer: number): AvroSchema | null
+  /** Writer schemas seen so far. */
   readonly writers: readonly WriterSchema[]
 }
 
 export interface WriterSchema {
-  /** The registry's id; -1 for a schema from a file or JSON. */
-  readonly id: number
-  readonly schema: unknown
+  /** The registry's id; 0 for a schema from a file or JSON. */
+  readonly writer: number
+  readonly schema: AvroSchema | null
 }
 
 /** A sealed view, as the encoder needs it. One object, refilled for each sample. */
@@ -56,6 +64,10 @@ export interface SampleEncoder {
   prepare(row: SampleRow): Promise<void> | undefined
   /** Encodes into `out.buffer` at `out.end`, growing it, and moves `out.end`. */
   encode(row: SampleRow, out: ByteBuffer): void
+  /** The schema of the samples; null for JSON. With wire format, that of the pipeline: each writer has its own. */
+  readonly schema: AvroSchema | null
+  /** Samples whose view was rewritten from another writer schema to the pipeline's. */
+  readonly transcoded: number
 }
 
 export interface ByteBuffer {

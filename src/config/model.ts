@@ -82,9 +82,19 @@ export type Compression = 'none' | 'lz4' | 'gzip' | 'zstd' | 'snappy'
 
 export type SinkSpec =
   | { readonly type: 'kafka'; readonly topic: string; readonly format: SampleFormat; readonly compression: Compression }
-  | { readonly type: 'file'; readonly format: 'avro' | 'jsonl'; readonly folder: string; readonly rollBytes: number; readonly rollEveryMs: number }
+  | {
+      readonly type: 'file'
+      readonly format: 'avro' | 'jsonl'
+      readonly folder: string
+      readonly compression: 'none' | 'deflate'
+      readonly rollBytes: number
+      readonly rollEveryMs: number
+    }
 
-export type SampleFormat = { readonly type: 'avro' } | { readonly type: 'avro'; readonly registry: Registry } | { readonly type: 'json' }
+export type SampleFormat =
+  | { readonly type: 'avro' }
+  | { readonly type: 'avro'; readonly registry: Registry }
+  | { readonly type: 'json' }
 
 /** Checked before anything is decoded. */
 export interface DecodeLimits {
@@ -112,18 +122,29 @@ export interface NodeConfig {
     readonly actorBytes: number
   }
   readonly journal: boolean
-  readonly embedded: { readonly fsyncMs: number; readonly retentionMs: number; readonly segmentBytes: number; readonly partitions: number }
+  readonly embedded: {
+    readonly fsyncMs: number
+    readonly retentionMs: number
+    readonly segmentBytes: number
+    readonly partitions: number
+  }
   readonly commitEveryMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
 }
 
 export interface KafkaConfig {
   readonly brokers: readonly string[]
-  readonly ssl?: boolean | { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: boolean }
+  readonly ssl?:
+    | boolean
+    | { readonly ca?: string; readonly cert?: string; readonly key?: string; readonly rejectUnauthorized?: boolean }
   readonly sasl?: SaslConfig
   readonly sessionTimeoutMs: number
 }
 
 export type SaslConfig =
-  | { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string }
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    }
   | { readonly mechanism: 'oauthbearer'; readonly token: string }

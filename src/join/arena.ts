@@ -9,6 +9,8 @@
  *    address once given is always the start of a block: what holds a stale one can look, and see by the kind (word 1)
  *    whether it still means what it meant.
  * 2. Word 0 of a free block links to the next free block of its class; word 1 (the kind) is 0.
+ * 3. Raw blocks have no words, only bytes: they are never given out as blocks with a kind, nor the other way round, so a
+ *    stale address (a timer's) never takes a record's bytes for a kind.
  *
  * How it fails: it does not; memory is bounded by who allocates (usedBytes tells).
  */
@@ -54,29 +56,49 @@ export class Arena {
   /** Bytes of buffers held. */
   reservedBytes = 0
   private readonly free = new Uint32Array(CLASS_UNITS.length)
+  private readonly freeRaw = new Uint32Array(CLASS_UNITS.length)
+  /** Chunks that held a huge block and may hold the next: addresses do not run out. */
+  private readonly freeChunks: number[] = []
   private current = 0
   private tail = CHUNK_UNITS
 
   /** A block of at least `sizeBytes`; its contents are whatever was there. */
   allocate(sizeBytes: number): number {
+    return this.take(sizeBytes, this.free)
+  }
+
+  /** A block for bytes alone (invariant 3). */
+  allocateRaw(sizeBytes: number): number {
+    return this.take(sizeBytes, this.freeRaw)
+  }
+
+  /** Gives back a block that was allocated with this size. */
+  release(address: number, sizeBytes: number): void {
+    this.giveBack(address, sizeBytes, this.free)
+  }
+
+  releaseRaw(address: number, sizeBytes: number): void {
+    this.giveBack(address, sizeBytes, this.freeRaw)
+  }
+
+  private take(sizeBytes: number, free: Uint32Array): number {
     const units = (sizeBytes + UNIT_BYTES - 1) >>> 4
     if (units > CHUNK_UNITS) return this.allocateHuge(units)
     const index = classOf(units)
     const size = CLASS_UNITS[index]
     this.usedBytes += size * UNIT_BYTES
-    const head = this.free[index]
+    const head = free[index]
     if (head !== 0) {
-      this.free[index] = this.chunks[head >>> 16].u32[(head & 0xffff) << 2]
+      free[index] = this.chunks[head >>> 16].u32[(head & 0xffff) << 2]
       return head
     }
-    if (this.tail + size > CHUNK_UNITS) this.startChunk()
+    while (this.tail + size > CHUNK_UNITS) this.startChunk() // twice where the first chunk's unit 0 is in the way
     const address = ((this.current << 16) | this.tail) >>> 0
     this.tail += size
     return address
   }
 
-  /** Gives back a block that was allocated with this size. */
-  release(address: number, sizeBytes: number): void {
+  private giveBack(address: number, sizeBytes: number, free: Uint32Array): void {
     const units = (sizeBytes + UNIT_BYTES - 1) >>> 4
     const chunk = this.chunks[address >>> 16]
     const word = (address & 0xffff) << 2
@@ -86,9 +108,9 @@ export class Arena {
     }
     const index = classOf(units)
     this.usedBytes -= CLASS_UNITS[index] * UNIT_BYTES
-    chunk.u32[word] = this.free[index]
+    chunk.u32[word] = free[index]
     chunk.u32[word + 1] = 0
-    this.free[index] = address
+    free[index] = address
   }
 
   private startChunk(): void {
@@ -104,22 +126,21 @@ export class Arena {
       chunk.u32[word + 1] = 0
       this.free[index] = address
     }
-    this.current = this.addChunk(CHUNK_UNITS)
+    this.current = this.addChunk(newChunk(CHUNK_UNITS))
     this.tail = this.current === 0 ? 1 : 0
   }
 
-  private addChunk(units: number): number {
-    const memory = new ArrayBuffer(units * UNIT_BYTES)
-    const chunk = { bytes: Buffer.from(memory), u32: new Uint32Array(memory), f64: new Float64Array(memory) }
-    this.reservedBytes += units * UNIT_BYTES
-    this.chunks.push(chunk)
-    return this.chunks.length - 1
+  private addChunk(chunk: Chunk): number {
+    this.reservedBytes += chunk.bytes.length
+    const index = this.freeChunks.pop() ?? this.chunks.length
+    this.chunks[index] = chunk
+    return index
   }
 
   private allocateHuge(units: number): number {
     if (this.chunks.length === 0) this.startChunk()
     this.usedBytes += units * UNIT_BYTES
-    return (this.addChunk(units) << 16) >>> 0
+    return (this.addChunk(newChunk(units)) << 16) >>> 0
   }
 
   /** A huge block is its own buffer, so giving it back gives the memory back; its small stub keeps the address safe. */
@@ -127,7 +148,12 @@ export class Arena {
     const size = this.chunks[index].bytes.length
     this.usedBytes -= size
     this.reservedBytes -= size
-    const memory = new ArrayBuffer(UNIT_BYTES)
-    this.chunks[index] = { bytes: Buffer.from(memory), u32: new Uint32Array(memory), f64: new Float64Array(memory) }
+    this.chunks[index] = newChunk(1)
+    this.freeChunks.push(index)
   }
+}
+
+function newChunk(units: number): Chunk {
+  const memory = new ArrayBuffer(units * UNIT_BYTES)
+  return { bytes: Buffer.from(memory), u32: new Uint32Array(memory), f64: new Float64Array(memory) }
 }

@@ -8,8 +8,8 @@
  */
 import * as B from './blocks.ts'
 import { dueMs, findUser } from './decide.ts'
-import * as E from './evolve.ts'
 import { type EventBatch, REFUSED, SKIPPED, VIEW } from './event.ts'
+import * as E from './evolve.ts'
 import { murmur2, partitionOf } from './hash.ts'
 import * as L from './layout.ts'
 import * as Count from './ledger.ts'
@@ -54,6 +54,7 @@ export function admit(s: JoinState, batch: EventBatch, options: AdmitOptions): r
   s.batch = batch
   s.source = options.source
   s.batchNumber++
+  s.watermarkBeforeMs = s.lastWatermarkMs
   const dead: DeadRecord[] = []
   if (s.watermarkAt.length < count + 1) s.watermarkAt = new Float64Array((count + 1) * 2)
   const byArrival = s.rules.basis === 'arrival'
@@ -85,6 +86,9 @@ function isolate(s: JoinState, batch: EventBatch, i: number, latestMs: number, o
   if (batch.timeMs[i] > latestMs) {
     return `event time is ${Math.round(batch.timeMs[i] - latestMs + s.rules.maxClockSkewMs)} ms ahead of the clock`
   }
+  if (s.rules.basis === 'arrival' && batch.stampMs[i] > latestMs) {
+    return `its timestamp is ${Math.round(batch.stampMs[i] - latestMs + s.rules.maxClockSkewMs)} ms ahead of the clock`
+  }
   return undefined
 }
 
@@ -105,7 +109,7 @@ function hashUsers(s: JoinState, batch: EventBatch, options: AdmitOptions): void
   const hashes = s.userHash.items
   for (let i = 0; i < batch.count; i++) {
     if (batch.kind[i] >= REFUSED) continue
-    if (isTooLong(batch, i)) {
+    if (hasTooLongId(batch, i)) {
       batch.refuse(i, `an id is longer than ${L.MAX_ID_BYTES} bytes`)
       continue
     }
@@ -118,7 +122,8 @@ function hashUsers(s: JoinState, batch: EventBatch, options: AdmitOptions): void
   }
 }
 
-function isTooLong(batch: EventBatch, i: number): boolean {
+/** Whether an id is longer than a block's length fields can say; such a record is refused, live and in replay. */
+export function hasTooLongId(batch: EventBatch, i: number): boolean {
   return (
     batch.userLength[i] > L.MAX_ID_BYTES ||
     batch.itemLength[i] > L.MAX_ID_BYTES ||
@@ -131,6 +136,7 @@ function isTooLong(batch: EventBatch, i: number): boolean {
 export function admitTick(s: JoinState): void {
   s.batch = undefined
   s.batchNumber++
+  s.watermarkBeforeMs = s.lastWatermarkMs
   s.watermarkAt[0] = s.clocks.watermarkMs
   s.watermarkCount = 1
 }
@@ -195,6 +201,16 @@ function gatherDue(s: JoinState, address: number): void {
   B.setU32(s.arena, user, L.U_DUE, s.dueAddress.length)
 }
 
+/** The due times of one user, again, after its state was rebuilt in the middle of a batch. */
+export function gatherUser(s: JoinState, user: number): void {
+  B.setU32(s.arena, user, L.U_DUE, 0)
+  s.timers.take(
+    s.lastWatermarkMs,
+    (address) => dueMs(s, address),
+    (address) => gatherDue(s, address),
+  )
+}
+
 /**
  * After output: forgets what the batch is done with. Sealed views are remembered from here on, given-up engagements and
  * forgotten views are freed, and users of whom nothing is left are handed to `emptied`, which decides what becomes of
@@ -207,9 +223,9 @@ export function settleBatch(s: JoinState, emptied: (user: number) => void): void
     const view = s.forgotten.items[k]
     const user = B.u32(s.arena, view, L.V_USER)
     E.freeView(s, view)
-    if (B.u32(s.arena, user, L.U_BATCH) !== s.batchNumber && isEmpty(s, user)) emptied(user)
+    if (B.u32(s.arena, user, L.U_BATCH) !== s.batchNumber && isEmptyUser(s, user)) emptied(user)
   }
-  for (let k = 0; k < s.touched.length; k++) if (isEmpty(s, s.touched.items[k])) emptied(s.touched.items[k])
+  for (let k = 0; k < s.touched.length; k++) if (isEmptyUser(s, s.touched.items[k])) emptied(s.touched.items[k])
   s.sealed.clear()
   s.sealedFire.clear()
   s.gaveUp.clear()
@@ -228,6 +244,7 @@ function remember(s: JoinState, view: number): void {
   else s.timers.set(forgetMs, view)
 }
 
-function isEmpty(s: JoinState, user: number): boolean {
+/** Whether nothing of the user is left: no view, no engagement. */
+export function isEmptyUser(s: JoinState, user: number): boolean {
   return B.u32(s.arena, user, L.U_VIEWS) === 0 && B.u32(s.arena, user, L.U_UNDECIDED) === 0
 }

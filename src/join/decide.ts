@@ -87,7 +87,14 @@ export function findLatestView(
       B.u32(s.arena, view, L.V_ITEM_HASH) === hash &&
       B.u32(s.arena, view, L.V_USER) === user &&
       B.f64(s.arena, view, L.V_TIME) <= latestMs &&
-      sameBytes(B.bytesOf(s.arena, view), B.viewItemAt(s.arena, view), B.viewItemLength(s.arena, view), bytes, at, length) &&
+      sameBytes(
+        B.bytesOf(s.arena, view),
+        B.viewItemAt(s.arena, view),
+        B.viewItemLength(s.arena, view),
+        bytes,
+        at,
+        length,
+      ) &&
       isKnown(s, view, watermarkMs)
     ) {
       return view // the table has the views of an item latest first
@@ -149,7 +156,8 @@ export function engagementHash(user: number, batch: EventBatch, i: number): numb
   const text = batch.text
   const timeMs = batch.timeMs[i]
   let h = mix(user, timeMs % 0xffffffff)
-  if (batch.engagementIdLength[i] >= 0) return mix(h, murmur2(text, batch.engagementIdAt[i], batch.engagementIdLength[i]))
+  if (batch.engagementIdLength[i] >= 0)
+    return mix(h, murmur2(text, batch.engagementIdAt[i], batch.engagementIdLength[i]))
   if (batch.viewIdLength[i] >= 0) h = mix(h, murmur2(text, batch.viewIdAt[i], batch.viewIdLength[i]))
   h = mix(h, murmur2(text, batch.itemAt[i], batch.itemLength[i]))
   return mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
@@ -159,7 +167,8 @@ export function engagementHash(user: number, batch: EventBatch, i: number): numb
 export function isRepeated(s: JoinState, user: number, batch: EventBatch, i: number, hash: number): boolean {
   for (let e = s.engagements.head(hash); e !== 0; e = s.engagements.next(e)) {
     if (B.u32(s.arena, e, L.E_HASH) !== hash || B.u32(s.arena, e, L.E_USER) !== user) continue
-    const isSettled = B.hasFlag(s.arena, e, L.F_BOUND) && B.hasFlag(s.arena, B.u32(s.arena, e, L.E_PREVIOUS), L.F_SEALED)
+    const isSettled =
+      B.hasFlag(s.arena, e, L.F_BOUND) && B.hasFlag(s.arena, B.u32(s.arena, e, L.E_PREVIOUS), L.F_SEALED)
     if (!isSettled && sameEngagement(s, e, batch, i)) return true
   }
   return false

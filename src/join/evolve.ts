@@ -90,7 +90,7 @@ export function setPayload(
 ): void {
   B.setU32(s.arena, owner, addressWord + 1, length)
   if (length === 0) return
-  const payload = s.arena.allocate(length)
+  const payload = s.arena.allocateRaw(length)
   copyBytes(bytes, at, length, B.bytesOf(s.arena, payload), B.byteAt(payload))
   B.setU32(s.arena, owner, addressWord, payload)
   addUserBytes(s, B.u32(s.arena, owner, L.V_USER), length)
@@ -101,7 +101,7 @@ export function releasePayload(s: JoinState, owner: number, addressWord: number)
   const payload = B.u32(s.arena, owner, addressWord)
   if (payload === 0) return
   const length = B.u32(s.arena, owner, addressWord + 1)
-  s.arena.release(payload, length)
+  s.arena.releaseRaw(payload, length)
   B.setU32(s.arena, owner, addressWord, 0)
   addUserBytes(s, B.u32(s.arena, owner, L.V_USER), -length)
 }
@@ -173,8 +173,9 @@ export function sealView(s: JoinState, view: number, fire: number, order: number
 export function settleSealed(s: JoinState, view: number): void {
   releaseBound(s, view)
   const payload = B.u32(s.arena, view, L.V_PAYLOAD)
-  const hash =
-    payload === 0 ? 0 : murmur2(B.bytesOf(s.arena, payload), B.byteAt(payload), B.u32(s.arena, view, L.V_PAYLOAD_LENGTH))
+  const length = B.u32(s.arena, view, L.V_PAYLOAD_LENGTH)
+  const isElsewhere = payload === 0 && length > 0
+  const hash = isElsewhere ? 0 : murmur2(B.bytesOf(s.arena, payload), B.byteAt(payload), length)
   releasePayload(s, view, L.V_PAYLOAD)
   B.setU32(s.arena, view, L.V_BOUND, hash)
 }
@@ -222,7 +223,13 @@ export interface EngagementInput {
 }
 
 /** Holds an engagement undecided; it is in the identity table and in its user's list. */
-export function addEngagement(s: JoinState, user: number, batch: EventBatch, i: number, input: EngagementInput): number {
+export function addEngagement(
+  s: JoinState,
+  user: number,
+  batch: EventBatch,
+  i: number,
+  input: EngagementInput,
+): number {
   const viewId = Math.max(batch.viewIdLength[i], 0)
   const item = batch.itemLength[i]
   const id = Math.max(batch.engagementIdLength[i], 0)
@@ -249,7 +256,7 @@ export function addEngagement(s: JoinState, user: number, batch: EventBatch, i: 
   const at64 = (e & 0xffff) << 1
   f64[at64 + L.E_TIME] = batch.timeMs[i]
   f64[at64 + L.E_OFFSET] = batch.offset[i]
-  f64[at64 + L.E_VALUE] = batch.value[i]
+  f64[at64 + L.E_VALUE] = batch.value[i] + 0 // -0 and 0 are one text, so one identity: whichever came, it folds as 0
   let at = B.engagementTextAt(e)
   copyBytes(batch.text, batch.viewIdAt[i], viewId, chunk.bytes, at)
   copyBytes(batch.text, batch.itemAt[i], item, chunk.bytes, (at += viewId))

@@ -4,7 +4,9 @@ type Numbers = Uint32Array | Int32Array | Float64Array
 export class NumberList<T extends Numbers> {
   items: T
   length = 0
-  private readonly kind: new (length: number) => T
+  private readonly kind: new (
+    length: number,
+  ) => T
 
   constructor(kind: new (length: number) => T) {
     this.kind = kind

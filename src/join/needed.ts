@@ -70,7 +70,8 @@ export class NeededOffsets {
     while (this.cursor < this.words && this.bits[this.cursor] === 0) this.cursor++
     const live = this.words - this.cursor
     const shifted = word - this.cursor
-    const target = shifted + 1 > this.bits.length / 2 ? new Uint32Array(Math.max(shifted + 1, this.bits.length) * 2) : this.bits
+    const target =
+      shifted + 1 > this.bits.length / 2 ? new Uint32Array(Math.max(shifted + 1, this.bits.length) * 2) : this.bits
     target.set(this.bits.subarray(this.cursor, this.words))
     if (target === this.bits) target.fill(0, live, Math.max(live, this.words))
     this.bits = target

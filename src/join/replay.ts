@@ -6,11 +6,13 @@
  * views that it sealed are remembered, engagements that it decided are bound again where their owner is pending, else
  * dropped. Both are functions of sets, so a record may come twice (journal and log) and in any order.
  */
+
+import { hasTooLongId } from './batch.ts'
 import * as B from './blocks.ts'
 import { dueMs, engagementHash, findUser, findView, isRepeated, judge, typeOf, type Verdict } from './decide.ts'
-import * as E from './evolve.ts'
 import { type EventBatch, REFUSED, VIEW } from './event.ts'
-import { murmur2 } from './hash.ts'
+import * as E from './evolve.ts'
+import { murmur2, partitionOf } from './hash.ts'
 import { Identity } from './identity.ts'
 import * as L from './layout.ts'
 import type { JoinState } from './state.ts'
@@ -21,6 +23,8 @@ export interface ReplayOptions {
   readonly source: number
   /** Records at or above this offset are not replayed but read again live. */
   readonly below: number
+  /** Which partition of how many this is: a record that belongs in another was refused, and is again. */
+  readonly keying?: { readonly partition: number; readonly partitions: number }
   readonly isQuarantined?: (source: number, offset: number) => boolean
   /** Whether record i was a late view when it came, where that is known. */
   readonly isLate?: (i: number) => boolean
@@ -35,6 +39,7 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
     if (batch.kind[i] >= REFUSED || batch.offset[i] >= options.below) continue
     if (options.isQuarantined?.(options.source, batch.offset[i])) continue
     const hash = murmur2(batch.text, batch.userAt[i], batch.userLength[i])
+    if (wasRefused(batch, i, hash, options.keying)) continue
     if (options.only !== undefined && !isOnly(options.only, hash, batch, i)) continue
     let user = findUser(s, hash, batch.text, batch.userAt[i], batch.userLength[i])
     if (user === 0) user = E.addUser(s, hash, batch.text, batch.userAt[i], batch.userLength[i])
@@ -45,11 +50,20 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
   return taken
 }
 
+/** What `admit` refused when it was live. */
+function wasRefused(batch: EventBatch, i: number, hash: number, keying: ReplayOptions['keying']): boolean {
+  if (hasTooLongId(batch, i)) return true
+  return keying !== undefined && partitionOf(hash, keying.partitions) !== keying.partition
+}
+
 function isOnly(only: NonNullable<ReplayOptions['only']>, hash: number, batch: EventBatch, i: number): boolean {
-  return hash === only.hash && Buffer.compare(
-    only.bytes.subarray(only.at, only.at + only.length),
-    batch.text.subarray(batch.userAt[i], batch.userAt[i] + batch.userLength[i]),
-  ) === 0
+  return (
+    hash === only.hash &&
+    Buffer.compare(
+      only.bytes.subarray(only.at, only.at + only.length),
+      batch.text.subarray(batch.userAt[i], batch.userAt[i] + batch.userLength[i]),
+    ) === 0
+  )
 }
 
 function replayView(s: JoinState, user: number, batch: EventBatch, i: number, late: boolean): void {
@@ -79,8 +93,7 @@ function replayEngagement(s: JoinState, user: number, batch: EventBatch, i: numb
 }
 
 /** Applies the committed watermark to what was replayed. */
-export function finishReplay(s: JoinState): void {
-  const watermarkMs = s.clocks.watermarkMs
+export function finishReplay(s: JoinState, watermarkMs: number): void {
   const decided: number[] = []
   const sealed: number[] = []
   const forgotten: number[] = []

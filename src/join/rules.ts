@@ -43,10 +43,7 @@ export function compileRules(options: RuleOptions): Rules {
   return {
     ...options,
     types: names.map((name) => Buffer.from(name)),
-    labelsOfType: [
-      [],
-      ...names.map((name) => options.labels.flatMap((label, i) => (label.on === name ? [i] : []))),
-    ],
+    labelsOfType: [[], ...names.map((name) => options.labels.flatMap((label, i) => (label.on === name ? [i] : [])))],
     viewWaitMs: longestMs + engagementWaitMs,
     engagementWaitMs,
   }

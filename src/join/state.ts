@@ -15,11 +15,11 @@ import { Clocks } from './clocks.ts'
 import type { EventBatch } from './event.ts'
 import { E_CHAIN, E_HASH, NEXT, U_HASH, V_ID_HASH, V_ID_NEXT, V_ITEM_HASH, V_ITEM_NEXT } from './layout.ts'
 import { type Ledger, newLedger } from './ledger.ts'
+import { NumberList } from './list.ts'
 import { NeededOffsets } from './needed.ts'
 import type { Rules } from './rules.ts'
 import { ChainTable } from './table.ts'
 import { Timers } from './timers.ts'
-import { NumberList } from './list.ts'
 
 /** Why an engagement was given up. */
 export const GAVE_UP_UNUSED = 0
@@ -44,14 +44,17 @@ export class JoinState {
   batchNumber = 0
   /** The journal segment that the batch in hand goes to. */
   segment = 0
-  /** While replaying, nothing is counted, sealed or decided. */
-  replaying = false
+  /** What the turn in hand is at: the record (index) or the due block; -1 and 0 between. Tells what a crash was over. */
+  turnRecord = -1
+  turnBlock = 0
 
   /** The batch in hand. */
   batch: EventBatch | undefined
   source = 0
+  /** The watermark before the batch in hand. */
+  watermarkBeforeMs = Number.NEGATIVE_INFINITY
   /** Watermark after each record (or one entry for a tick); ascending. */
-  watermarkAt = new Float64Array(1)
+  watermarkAt = new Float64Array([Number.NEGATIVE_INFINITY])
   watermarkCount = 1
   readonly userHash = new NumberList(Uint32Array)
   readonly nextOfUser = new NumberList(Int32Array)

@@ -86,6 +86,17 @@ export class ChainTable {
     }
   }
 
+  /** Visits buckets from `bucket` on, round and round, until `visit` says enough or all were seen; returns where it is. */
+  scan(bucket: number, visit: (address: number) => boolean): number {
+    for (let seen = 0; seen <= this.mask; seen++) {
+      const here = (bucket + seen) & this.mask
+      let enough = false
+      for (let at = this.buckets[here]; at !== 0; at = this.next(at)) if (!visit(at)) enough = true
+      if (enough) return (here + 1) & this.mask
+    }
+    return bucket
+  }
+
   private insertBetween(address: number, before: number): void {
     const chunks = this.arena.chunks
     const hash = chunks[before >>> 16].u32[((before & 0xffff) << 2) + this.hashWord]

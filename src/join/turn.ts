@@ -8,9 +8,19 @@
  * Touches no user but its own.
  */
 import * as B from './blocks.ts'
-import { deadlineMs, dueMs, engagementHash, findView, isKnown, isRepeated, judge, typeOf, type Verdict } from './decide.ts'
+import {
+  deadlineMs,
+  dueMs,
+  engagementHash,
+  findView,
+  isKnown,
+  isRepeated,
+  judge,
+  typeOf,
+  type Verdict,
+} from './decide.ts'
+import { type EventBatch, REFUSED, VIEW } from './event.ts'
 import * as E from './evolve.ts'
-import { type EventBatch, VIEW } from './event.ts'
 import { Identity } from './identity.ts'
 import * as L from './layout.ts'
 import * as Count from './ledger.ts'
@@ -29,29 +39,49 @@ const dueFire: number[] = []
 const verdict: Verdict = { owner: 0, reason: 0 }
 const identity = new Identity()
 
-export function takeTurn(s: JoinState, user: number): void {
+/** Runs before each record of a turn: where tests let a turn fail. */
+export type BeforeRecord = (batch: EventBatch, i: number) => void
+
+export function takeTurn(s: JoinState, user: number, beforeRecord?: BeforeRecord): void {
   due.length = 0
   dueFire.length = 0
   B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
   let entry = B.u32(s.arena, user, L.U_DUE)
   B.setU32(s.arena, user, L.U_DUE, 0)
-  for (; entry !== 0; entry = s.dueNext.items[entry - 1]) queue(s, s.dueAddress.items[entry - 1], 0)
+  for (; entry !== 0; entry = s.dueNext.items[entry - 1]) due.push(s.dueAddress.items[entry - 1])
+  sortDue(s)
   const batch = s.batch
   if (batch !== undefined && B.u32(s.arena, user, L.U_BATCH) === s.batchNumber) {
     for (let i = B.u32(s.arena, user, L.U_FIRST); i !== 0; i = s.nextOfUser.items[i - 1]) {
-      takeRecord(s, user, batch, i - 1)
+      if (batch.kind[i - 1] < REFUSED) takeRecord(s, user, batch, i - 1, beforeRecord)
     }
   }
   settle(s, s.watermarkCount - 1)
+  s.turnRecord = -1
 }
 
-function takeRecord(s: JoinState, user: number, batch: EventBatch, i: number): void {
+function takeRecord(s: JoinState, user: number, batch: EventBatch, i: number, before: BeforeRecord | undefined): void {
   settle(s, i)
+  s.turnRecord = i
+  before?.(batch, i)
   if (batch.kind[i] === VIEW) takeView(s, user, batch, i)
   else takeEngagement(s, user, batch, i)
 }
 
-/** Puts a due block in its place. Most turns have one. */
+/** The order of what was due already. Most turns have one; a hot user at the end of its input has them all. */
+function sortDue(s: JoinState): void {
+  if (due.length > 1) {
+    due.sort(
+      (a, b) =>
+        s.fireOf(dueMs(s, a)) - s.fireOf(dueMs(s, b)) ||
+        B.kindOf(s.arena, b) - B.kindOf(s.arena, a) ||
+        dueMs(s, a) - dueMs(s, b),
+    )
+  }
+  for (let k = 0; k < due.length; k++) dueFire.push(s.fireOf(dueMs(s, due[k])))
+}
+
+/** Puts a block that falls due within the batch in its place. */
 function queue(s: JoinState, address: number, notBefore: number): void {
   const fire = Math.max(s.fireOf(dueMs(s, address)), notBefore)
   let at = due.length
@@ -74,9 +104,11 @@ function settle(s: JoinState, upTo: number): void {
   let k = 0
   for (; k < due.length && dueFire[k] <= upTo; k++) {
     const address = due[k]
+    s.turnBlock = address
     if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, dueFire[k])
     else E.sealView(s, address, dueFire[k], dueFire[k] * 2)
   }
+  s.turnBlock = 0
   if (k === 0) return
   due.splice(0, k)
   dueFire.splice(0, k)
@@ -108,7 +140,13 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
   }
   const timeMs = batch.timeMs[i]
   const late = watermarkMs > timeMs + s.rules.allowedLatenessMs
-  const input = { timeMs, offset: batch.offset[i], flags: late ? L.F_LATE : 0, writer: batch.writer[i], segment: s.segment }
+  const input = {
+    timeMs,
+    offset: batch.offset[i],
+    flags: late ? L.F_LATE : 0,
+    writer: batch.writer[i],
+    segment: s.segment,
+  }
   const view = E.addView(s, user, input, bytes, at, length, batch.text, batch.itemAt[i], batch.itemLength[i])
   E.setPayload(s, view, L.V_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   B.setU32(s.arena, user, L.U_PENDING, B.u32(s.arena, user, L.U_PENDING) + 1)

@@ -10,8 +10,13 @@
  * user's next due time, ordered by it), and one mark (written together with what it speaks of).
  */
 export interface JournalStore {
-  /** The journal of one partition; opening it twice is an error. */
+  /** The journal of one partition; opening it twice is an error, LOCKED, until the first is closed. */
   partition(partition: number): Promise<PartitionJournal>
+  /** Set by the first write that failed. From then on every call rejects with FAILED: go on with the log alone. */
+  readonly broken: JournalError | null
+  /** Folders that this start found damaged and moved aside, beginning an empty one. */
+  readonly movedAside: number
+  /** Waits for what is under way, writes it to the disk and closes the partitions too. */
   close(): Promise<void>
 }
 
@@ -26,7 +31,7 @@ export interface StoredUser {
   readonly state: Buffer
   /** When the user next has something to do, event time in ms; Infinity: never. */
   readonly dueMs: number
-  /** Kept beside the due time, so that a start reads the wake list alone. At most 64 bytes. */
+  /** Kept beside the due time, so that a start reads the wake list alone. At most 256 bytes. */
   readonly note: Buffer
 }
 
@@ -36,13 +41,18 @@ export interface WakeEntry {
   readonly note: Buffer
 }
 
+/** The due time of users that were stored and are in memory again: later than any event. */
+export const AWAKE_MS = 9e15
+
+/** Calls take effect in the order in which they were made, awaited or not, and copy what they are given at once. */
 export interface PartitionJournal {
   /** The mark last written, or null. */
   mark(): Promise<Buffer | null>
   /** Writes the mark and deletes the segments numbered below `before`, in one atomic write. */
   trim(before: number, mark: Buffer): Promise<void>
+  /** Number each segment one above the last. */
   append(sequence: number, bytes: Uint8Array): Promise<void>
-  /** All segments, in their order. A damaged one ends the iteration with an error of code DAMAGED. */
+  /** All segments, in their order. A damaged or missing one ends the iteration with an error of code DAMAGED. */
   segments(): AsyncIterable<SegmentRecord>
   /** Deletes the segments numbered `from` and above. */
   cut(from: number): Promise<void>
@@ -52,10 +62,17 @@ export interface PartitionJournal {
   getUsers(keys: readonly Buffer[]): Promise<readonly (Buffer | null)[]>
   /** Deletes users with their places in the wake list. */
   deleteUsers(keys: readonly Buffer[]): Promise<void>
+  /** Moves stored users to the end of the wake list, due at AWAKE_MS: they are in memory, and stay stored. */
+  awaken(keys: readonly Buffer[]): Promise<void>
   /** Takes a user off the wake list; its state stays stored. */
   wakeDone(keys: readonly Buffer[]): Promise<void>
-  /** The wake list, soonest first; `beforeMs` bounds the due time (exclusive). */
+  /**
+   * The wake list, soonest first; `beforeMs` bounds the due time (exclusive). Entries stay on it until `wakeDone`, a
+   * new `putUsers` or `deleteUsers`. What is written meanwhile may or may not be seen.
+   */
   wakes(beforeMs?: number): AsyncIterable<WakeEntry>
+  /** No stored user is due before this; Infinity: none is due. It costs nothing to ask, and may be too early. */
+  readonly nextDueMs: number
   /** Forgets everything of this partition. */
   clear(): Promise<void>
   readonly counts: JournalCounts
@@ -78,4 +95,8 @@ export class JournalError extends Error {
     this.name = 'JournalError'
     this.code = code
   }
+}
+
+export function noCounts(): JournalCounts {
+  return { segmentsWritten: 0, segmentsRead: 0, usersWritten: 0, usersRead: 0, bytesWritten: 0, bytesRead: 0 }
 }

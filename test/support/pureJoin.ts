@@ -1,14 +1,17 @@
 /**
- * Drives the pure join with events in the oracle's form (test/oracle/README of oracle.py), with no actors, codecs or
- * logs: what src/join alone gives. Batches are cut where the caller says.
+ * Drives the pure join with events in the oracle's form (test/oracle/oracle.py), with no actors, codecs or logs: what
+ * src/join alone gives. Batches are cut where the caller says.
+ *
+ * Fails: where the ledger does not balance after a batch.
  */
-import { admit, admitTick, gather, settleBatch } from '../../src/join/batch.ts'
+import { admit, admitTick, gather, isEmptyUser, settleBatch } from '../../src/join/batch.ts'
 import * as B from '../../src/join/blocks.ts'
 import { ENGAGEMENT, EventBatch, VIEW } from '../../src/join/event.ts'
 import { dropUser } from '../../src/join/evolve.ts'
 import * as L from '../../src/join/layout.ts'
 import { balances, ledgerToJson } from '../../src/join/ledger.ts'
 import { orderGaveUp, orderSealed } from '../../src/join/order.ts'
+import { finishReplay, replay } from '../../src/join/replay.ts'
 import { compileRules, type LabelRule, type Rules } from '../../src/join/rules.ts'
 import {
   GAVE_UP_LATE,
@@ -59,6 +62,8 @@ export interface PureSample {
   delays_ms: Record<string, number | null>
   late_view: boolean
   offset: number
+  /** The view's own record. */
+  view: string
 }
 
 export interface PureSide {
@@ -125,9 +130,11 @@ export class PureJoin {
   readonly samples: PureSample[] = []
   readonly side: PureSide[] = []
   private readonly batch = new EventBatch()
+  private readonly keying: { readonly partition: number; readonly partitions: number }
 
-  constructor(config: OracleConfig) {
+  constructor(config: OracleConfig, keying = { partition: 0, partitions: 1 }) {
     this.state = new JoinState(rulesOf(config), config.sources.length)
+    this.keying = keying
     if (config.unseen === 'skip') for (let s = 0; s < config.sources.length; s++) this.state.clocks.atEnd(s, 0)
   }
 
@@ -135,8 +142,29 @@ export class PureJoin {
   take(events: readonly OracleEvent[]): void {
     fillBatch(this.batch, events)
     const wallMs = events[0].now ?? 0
-    admit(this.state, this.batch, { source: events[0].source ?? 0, partition: 0, partitions: 1, wallMs })
+    this.state.segment++
+    admit(this.state, this.batch, { source: events[0].source ?? 0, ...this.keying, wallMs })
     this.finishBatch()
+  }
+
+  /** Takes events of one source below the committed offset `below`, as a start does. */
+  replay(events: readonly OracleEvent[], below: number): void {
+    fillBatch(this.batch, events)
+    replay(this.state, this.batch, { source: events[0].source ?? 0, below, keying: this.keying })
+  }
+
+  /** Ends a replay up to a commit of this watermark, these highest times and these counts. */
+  finishReplay(watermarkMs: number, highestMs: readonly number[], ledger: ArrayLike<number>): void {
+    const s = this.state
+    s.clocks.restore(watermarkMs, highestMs)
+    s.ledger.set(ledger)
+    finishReplay(s, watermarkMs)
+    const empty: number[] = []
+    s.users.forEach((user) => {
+      if (isEmptyUser(s, user)) empty.push(user)
+    })
+    for (const user of empty) dropUser(s, user)
+    admitTick(s)
   }
 
   watermark(ms: number): void {
@@ -172,6 +200,13 @@ export class PureJoin {
     this.side.push({ reason, source: B.u32(s.arena, e, L.E_SOURCE), offset: B.f64(s.arena, e, L.E_OFFSET) })
   }
 
+  private payload(view: number): string {
+    const s = this.state
+    const payload = B.u32(s.arena, view, L.V_PAYLOAD)
+    const at = B.byteAt(payload)
+    return B.bytesOf(s.arena, payload).toString('utf8', at, at + B.u32(s.arena, view, L.V_PAYLOAD_LENGTH))
+  }
+
   private sample(k: number): PureSample {
     const s = this.state
     const view = s.sealed.items[k]
@@ -190,6 +225,7 @@ export class PureJoin {
       delays_ms: row(s.delays),
       late_view: B.hasFlag(s.arena, view, L.F_LATE),
       offset: B.f64(s.arena, view, L.V_OFFSET),
+      view: this.payload(view),
     }
   }
 }

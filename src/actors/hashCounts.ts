@@ -1,0 +1,57 @@
+/**
+ * How many stored users have a hash: a compact table that says of most users "not stored" without asking the journal.
+ * A yes may be another user's; a no is sure.
+ */
+const EMPTY = 0
+const FIRST_SLOTS = 1024
+
+export class HashCounts {
+  size = 0
+  private keys = new Float64Array(FIRST_SLOTS)
+  private counts = new Uint32Array(FIRST_SLOTS)
+  private used = 0
+
+  add(hash: number): void {
+    if (this.used * 2 >= this.keys.length) this.rebuild()
+    const at = this.slot(hash)
+    if (this.keys[at] === EMPTY) {
+      this.keys[at] = hash + 1
+      this.used++
+    }
+    this.counts[at]++
+    this.size++
+  }
+
+  remove(hash: number): void {
+    const at = this.slot(hash)
+    if (this.keys[at] === EMPTY || this.counts[at] === 0) return
+    this.counts[at]--
+    this.size--
+  }
+
+  has(hash: number): boolean {
+    return this.size > 0 && this.counts[this.slot(hash)] > 0
+  }
+
+  private slot(hash: number): number {
+    const mask = this.keys.length - 1
+    let at = (Math.imul(hash, 0x9e3779b1) >>> 7) & mask
+    while (this.keys[at] !== EMPTY && this.keys[at] !== hash + 1) at = (at + 1) & mask
+    return at
+  }
+
+  /** Doubles, and leaves behind the hashes that nobody has any more. */
+  private rebuild(): void {
+    const { keys, counts } = this
+    this.keys = new Float64Array(keys.length * 2)
+    this.counts = new Uint32Array(keys.length * 2)
+    this.used = 0
+    for (let i = 0; i < keys.length; i++) {
+      if (counts[i] === 0) continue
+      const at = this.slot(keys[i] - 1)
+      this.keys[at] = keys[i]
+      this.counts[at] = counts[i]
+      this.used++
+    }
+  }
+}

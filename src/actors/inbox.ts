@@ -1,0 +1,119 @@
+/**
+ * A partition's inbox: chunks that were fetched and not yet joined, a queue a source.
+ *
+ * Owns: which source is taken next, and which are paused.
+ * Invariants:
+ * 1. What waits is bounded in bytes a source: beyond it the source is paused, and resumed at half of it.
+ * 2. The source that is furthest behind in time goes first, and a source further ahead than `alignWithinMs` of one that
+ *    still has records to read waits, so that a backlog is joined in step.
+ */
+import type { RawChunk } from '../log/chunk.ts'
+
+export interface InboxOptions {
+  readonly sources: number
+  readonly limitBytes: number
+  readonly alignWithinMs: number
+  readonly pause: (source: number) => void
+  readonly resume: (source: number) => void
+}
+
+interface Lane {
+  readonly chunks: RawChunk[]
+  bytes: number
+  paused: boolean
+}
+
+export interface SourceProgress {
+  /** The source's highest event time. */
+  highestMs(source: number): number
+  /** Whether the source has records that were not taken yet, as far as is known. */
+  hasMore(source: number): boolean
+}
+
+export class Inbox {
+  private readonly lanes: Lane[]
+  private readonly options: InboxOptions
+
+  constructor(options: InboxOptions) {
+    this.options = options
+    this.lanes = Array.from({ length: options.sources }, () => ({ chunks: [], bytes: 0, paused: false }))
+  }
+
+  put(source: number, chunk: RawChunk): void {
+    const lane = this.lanes[source]
+    lane.chunks.push(chunk)
+    lane.bytes += chunk.bytes.length
+    if (lane.paused || lane.bytes < this.options.limitBytes) return
+    lane.paused = true
+    this.options.pause(source)
+  }
+
+  /** Puts a chunk back that was only partly taken. */
+  putBack(source: number, chunk: RawChunk): void {
+    this.lanes[source].chunks.unshift(chunk)
+    this.lanes[source].bytes += chunk.bytes.length
+  }
+
+  waiting(source: number): number {
+    return this.lanes[source].chunks.length
+  }
+
+  isPaused(source: number): boolean {
+    return this.lanes[source].paused
+  }
+
+  /** The position behind the last chunk that waits; undefined where none does. */
+  endOf(source: number): number | undefined {
+    return this.lanes[source].chunks.at(-1)?.nextOffset
+  }
+
+  get bytes(): number {
+    return this.lanes.reduce((sum, lane) => sum + lane.bytes, 0)
+  }
+
+  /** The next chunk in the order of time, or undefined where none may be taken now. */
+  take(progress: SourceProgress): { source: number; chunk: RawChunk } | undefined {
+    const source = this.slowest(progress)
+    if (source < 0 || this.isAhead(source, progress)) return undefined
+    return { source, chunk: this.takeFrom(source)! }
+  }
+
+  takeFrom(source: number): RawChunk | undefined {
+    const lane = this.lanes[source]
+    const chunk = lane.chunks.shift()
+    if (chunk === undefined) return undefined
+    lane.bytes -= chunk.bytes.length
+    if (lane.paused && lane.bytes <= this.options.limitBytes / 2) {
+      lane.paused = false
+      this.options.resume(source)
+    }
+    return chunk
+  }
+
+  /** Forgets everything: the partition is given up. */
+  clear(): void {
+    for (const lane of this.lanes) {
+      lane.chunks.length = 0
+      lane.bytes = 0
+      lane.paused = false
+    }
+  }
+
+  private slowest(progress: SourceProgress): number {
+    let slowest = -1
+    for (let source = 0; source < this.lanes.length; source++) {
+      if (this.lanes[source].chunks.length === 0) continue
+      if (slowest < 0 || progress.highestMs(source) < progress.highestMs(slowest)) slowest = source
+    }
+    return slowest
+  }
+
+  private isAhead(source: number, progress: SourceProgress): boolean {
+    const limitMs = progress.highestMs(source) - this.options.alignWithinMs
+    for (let other = 0; other < this.lanes.length; other++) {
+      if (other === source || this.lanes[other].chunks.length > 0) continue
+      if (progress.hasMore(other) && progress.highestMs(other) < limitMs) return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What a start makes of a partition's journal: it is believed only as far as the commit that was found goes.
+ *
+ * The mark and the notes beside stored users say which commits stand behind them. A journal of another pipeline, or one
+ * that is ahead of the commit in anything that cannot be cut off, is forgotten; segments beyond the commit, behind a gap
+ * or damaged are cut off. What is then missing is replayed from the log, by the same code.
+ */
+import type { SourceReader } from '../codec/port.ts'
+import { findUser } from '../join/decide.ts'
+import { EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
+import { murmur2 } from '../join/hash.ts'
+import { replay } from '../join/replay.ts'
+import type { JoinState } from '../join/state.ts'
+import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
+import { decodeMark, decodeNote, type Mark, type Note } from './note.ts'
+import type { Quarantine } from './quarantine.ts'
+import { ACCEPTED, decodeSegment, type Segment, WAS_LATE } from './segment.ts'
+import type { Store } from './store.ts'
+
+export interface JournalRecoveryOptions {
+  readonly journal: PartitionJournal
+  readonly store: Store
+  readonly state: JoinState
+  readonly readers: readonly SourceReader[]
+  readonly topics: readonly string[]
+  readonly partition: number
+  readonly fingerprint: string
+  readonly quarantine: Quarantine
+  /** Per source: the committed offset, and the lowest that it still needs. */
+  readonly offsets: readonly number[]
+  readonly neededFrom: readonly number[]
+  readonly watermarkMs: number
+}
+
+export interface JournalRecovery {
+  /** Per source: up to where the journal had everything; the log is replayed from here. */
+  readonly coveredTo: Float64Array
+  readonly segmentsRead: number
+  /** Why the journal was not used, where it was not. */
+  readonly refused?: string
+}
+
+interface StoredEntry {
+  readonly key: Buffer
+  readonly dueMs: number
+  readonly note: Note | undefined
+}
+
+const LOAD_USERS = 512
+
+export async function recoverJournal(options: JournalRecoveryOptions): Promise<JournalRecovery> {
+  try {
+    const mark = await readMark(options)
+    if (typeof mark === 'string') return forget(options, mark)
+    const stored = await readStored(options)
+    if (typeof stored === 'string') return forget(options, stored)
+    return await use(options, mark, stored)
+  } catch (error) {
+    if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+    return forget(options, error.message)
+  }
+}
+
+/** Starts with an empty journal: everything is replayed from the log. */
+async function forget(options: JournalRecoveryOptions, refused: string): Promise<JournalRecovery> {
+  await options.journal.clear()
+  options.store.reset()
+  await options.store.begin(options.neededFrom, options.offsets, options.watermarkMs)
+  return { coveredTo: Float64Array.from(options.neededFrom), segmentsRead: 0, refused }
+}
+
+async function readMark(options: JournalRecoveryOptions): Promise<Mark | string> {
+  const bytes = await options.journal.mark()
+  const mark = bytes === null ? undefined : decodeMark(bytes)
+  if (mark === undefined) return 'it is empty'
+  if (mark.fingerprint !== options.fingerprint) return 'it is of another pipeline'
+  if (
+    mark.offsets.some((offset, source) => offset > options.offsets[source]) ||
+    mark.watermarkMs > options.watermarkMs
+  ) {
+    return 'it is ahead of the commit'
+  }
+  return mark
+}
+
+async function readStored(options: JournalRecoveryOptions): Promise<StoredEntry[] | string> {
+  const committedSum = options.offsets.reduce((sum, offset) => sum + offset, 0)
+  const entries: StoredEntry[] = []
+  for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
+    const note = bytes.length === 0 ? undefined : decodeNote(bytes, options.topics.length)
+    if (note !== undefined && note.committedSum > committedSum) return 'a stored user is ahead of the commit'
+    entries.push({ key, dueMs, note })
+  }
+  return entries
+}
+
+async function use(
+  options: JournalRecoveryOptions,
+  mark: Mark,
+  stored: readonly StoredEntry[],
+): Promise<JournalRecovery> {
+  const { store } = options
+  // Who was awake, or has fallen due since, is needed in memory; the others stay, and their events in segments up to
+  // their notes' are theirs already.
+  const needed: Buffer[] = []
+  const asleep = new Map<string, number>()
+  let lastSegment = mark.first - 1
+  for (const { key, dueMs, note } of stored) {
+    if (note !== undefined) lastSegment = Math.max(lastSegment, note.segment)
+    if (note === undefined || dueMs === AWAKE_MS || dueMs < options.watermarkMs) needed.push(key)
+    else {
+      store.adopt(key, note)
+      asleep.set(key.toString('latin1'), note.segment)
+    }
+  }
+  for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
+  store.resume(mark.first, lastSegment)
+  return new SegmentReplay(options, asleep, Float64Array.from(mark.begins)).run()
+}
+
+class SegmentReplay {
+  private readonly options: JournalRecoveryOptions
+  private readonly asleep: Map<string, number>
+  private readonly coveredTo: Float64Array
+  private readonly batch = new EventBatch()
+  private segmentsRead = 0
+
+  constructor(options: JournalRecoveryOptions, asleep: Map<string, number>, begins: Float64Array) {
+    this.options = options
+    this.asleep = asleep
+    this.coveredTo = begins
+  }
+
+  async run(): Promise<JournalRecovery> {
+    const { journal, store } = this.options
+    let cutFrom = -1
+    try {
+      for await (const { sequence, bytes } of journal.segments()) {
+        const segment = decodeSegment(bytes, (source) => this.options.topics[source], this.options.partition)
+        if (segment === undefined || !this.isNext(segment)) {
+          cutFrom = sequence
+          break
+        }
+        await this.replay(sequence, segment)
+      }
+    } catch (error) {
+      if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+      cutFrom = store.lastSegmentNumber + 1
+    }
+    if (cutFrom >= 0) await journal.cut(cutFrom)
+    return { coveredTo: this.coveredTo, segmentsRead: this.segmentsRead }
+  }
+
+  /** Segments lie in the order of joining: the first that is ahead of the commit, or behind a gap, ends what is usable. */
+  private isNext({ source, fromOffset }: Segment): boolean {
+    return fromOffset < this.options.offsets[source] && fromOffset <= this.coveredTo[source]
+  }
+
+  private async replay(sequence: number, { source, chunk, flags }: Segment): Promise<void> {
+    const { options, batch } = this
+    const reader = options.readers[source]
+    const preparing = reader.prepare(chunk)
+    if (preparing !== undefined) await preparing
+    reader.read(chunk, batch)
+    for (let i = 0; i < batch.count; i++) if ((flags[i] & ACCEPTED) === 0) batch.kind[i] = SKIPPED
+    options.store.began(sequence, this.coveredTo)
+    options.state.segment = sequence
+    const keys = this.toLoad(sequence)
+    if (keys.length > 0) await options.store.loadUsers(keys)
+    replay(options.state, batch, {
+      source,
+      below: options.offsets[source],
+      isQuarantined: (from, offset) => options.quarantine.has(from, offset),
+      isLate: (i) => (flags[i] & WAS_LATE) !== 0,
+    })
+    options.store.settle()
+    this.coveredTo[source] = Math.min(Math.max(this.coveredTo[source], chunk.nextOffset), options.offsets[source])
+    this.segmentsRead++
+  }
+
+  /** Passes over what sleeping users hold already, and finds those that have newer records. */
+  private toLoad(sequence: number): Buffer[] {
+    const { batch, asleep } = this
+    const keys: Buffer[] = []
+    if (asleep.size === 0) return keys
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.kind[i] >= REFUSED) continue
+      const at = batch.userAt[i]
+      const length = batch.userLength[i]
+      if (findUser(this.options.state, murmur2(batch.text, at, length), batch.text, at, length) !== 0) continue
+      const text = batch.text.toString('latin1', at, at + length)
+      const holds = asleep.get(text)
+      if (holds === undefined) continue
+      if (sequence <= holds) batch.kind[i] = SKIPPED
+      else {
+        asleep.delete(text)
+        keys.push(Buffer.from(text, 'latin1'))
+      }
+    }
+    return keys
+  }
+}

@@ -1,0 +1,245 @@
+/**
+ * What leaves a partition: samples to the sinks, given-up engagements to the side outputs, bad records to the dead
+ * letters.
+ *
+ * Owns: the encoding of each, in one scratch buffer.
+ * Invariant: nothing in a sample depends on when or where it was sealed, so that a repeated sample has the same bytes.
+ */
+import type { ByteBuffer, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
+import * as B from '../join/blocks.ts'
+import * as L from '../join/layout.ts'
+import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, type JoinState } from '../join/state.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import type { RecordHeader } from '../log/recordBatch/builder.ts'
+import type { BatchedTopic } from '../sinks/batches.ts'
+import type { SampleSink } from '../sinks/port.ts'
+
+/** A sink with the encoder of its format; sinks of one format share the encoder and the bytes. */
+export interface EncodedSinks {
+  readonly encoder: SampleEncoder
+  readonly sinks: readonly SampleSink[]
+}
+
+export interface Outlets {
+  readonly samples: readonly EncodedSinks[]
+  readonly late: BatchedTopic
+  readonly orphans: BatchedTopic
+  readonly deadLetters: BatchedTopic
+}
+
+const REASON_TEXT = { [GAVE_UP_OUTSIDE]: 'outside', [GAVE_UP_LATE]: 'late', [GAVE_UP_ORPHAN]: 'orphan' } as const
+
+export function emptyRow(): SampleRow {
+  return {
+    bytes: Buffer.alloc(0),
+    idAt: 0,
+    idLength: 0,
+    userAt: 0,
+    userLength: 0,
+    itemAt: 0,
+    itemLength: 0,
+    timeMs: 0,
+    late: false,
+    revision: 0,
+    weight: 1,
+    payloadAt: 0,
+    payloadLength: 0,
+    writer: 0,
+    labels: new Float64Array(0),
+    delays: new Float64Array(0),
+    labelsAt: 0,
+  }
+}
+
+export class PartitionOutput {
+  private readonly partition: number
+  private readonly outlets: Outlets
+  private readonly topics: readonly string[]
+  private readonly readers: readonly SourceReader[]
+  private readonly row = emptyRow()
+  private readonly out: ByteBuffer = { buffer: Buffer.allocUnsafe(64 * 1024), end: 0 }
+  /** A row's texts and payload, side by side: they lie in several blocks of the arena. */
+  private scratch = Buffer.allocUnsafe(64 * 1024)
+
+  constructor(partition: number, outlets: Outlets, topics: readonly string[], readers: readonly SourceReader[]) {
+    this.partition = partition
+    this.outlets = outlets
+    this.topics = topics
+    this.readers = readers
+  }
+
+  /** Encodes sealed view k to every sink. A promise only while a schema is being registered. */
+  sample(s: JoinState, k: number, stampMs: number): Promise<void> | undefined {
+    this.fillRow(s, k)
+    for (const { encoder } of this.outlets.samples) {
+      const waiting = encoder.prepare(this.row)
+      if (waiting !== undefined) return waiting.then(() => this.sample(s, k, stampMs))
+    }
+    const { row, out } = this
+    for (const { encoder, sinks } of this.outlets.samples) {
+      out.end = 0
+      encoder.encode(row, out)
+      for (const sink of sinks) {
+        sink.add(this.partition, row.bytes, row.userAt, row.userLength, out.buffer, 0, out.end, stampMs)
+      }
+    }
+    return undefined
+  }
+
+  private fillRow(s: JoinState, k: number): void {
+    const { arena } = s
+    const { row } = this
+    const view = s.sealed.items[k]
+    const user = B.u32(arena, view, L.V_USER)
+    const payload = B.u32(arena, view, L.V_PAYLOAD)
+    const idLength = B.viewIdLength(arena, view)
+    const itemLength = B.viewItemLength(arena, view)
+    const userLength = B.u32(arena, user, L.U_LENGTH)
+    const payloadLength = B.u32(arena, view, L.V_PAYLOAD_LENGTH)
+    const size = idLength + itemLength + userLength + payloadLength
+    if (size > this.scratch.length) this.scratch = Buffer.allocUnsafe(size * 2)
+    const to = this.scratch
+    const viewBytes = B.bytesOf(arena, view)
+    const idAt = B.viewIdAt(view)
+    copy(viewBytes, idAt, idLength + itemLength, to, 0)
+    copy(B.bytesOf(arena, user), B.userTextAt(user), userLength, to, idLength + itemLength)
+    const payloadAt = idLength + itemLength + userLength
+    if (payloadLength > 0) {
+      const from = B.bytesOf(arena, payload)
+      from.copy(to, payloadAt, B.byteAt(payload), B.byteAt(payload) + payloadLength)
+    }
+    row.bytes = to
+    row.idAt = 0
+    row.idLength = idLength
+    row.itemAt = idLength
+    row.itemLength = itemLength
+    row.userAt = idLength + itemLength
+    row.userLength = userLength
+    row.payloadAt = payloadAt
+    row.payloadLength = payloadLength
+    row.timeMs = B.f64(arena, view, L.V_TIME)
+    row.late = B.hasFlag(arena, view, L.F_LATE)
+    row.writer = B.u32(arena, view, L.V_WRITER)
+    row.labels = s.labels
+    row.delays = s.delays
+    row.labelsAt = k * s.rules.labels.length
+  }
+
+  /** A given-up engagement, as JSON with its own fields, where it was read and why it was given up. */
+  gaveUp(s: JoinState, k: number, stampMs: number): void {
+    const reason = REASON_TEXT[s.gaveUpReason.items[k] as keyof typeof REASON_TEXT]
+    if (reason === undefined) return
+    const { arena } = s
+    const e = s.gaveUp.items[k]
+    const source = B.u32(arena, e, L.E_SOURCE)
+    const payload = B.u32(arena, e, L.E_PAYLOAD)
+    const at = B.byteAt(payload)
+    const length = B.u32(arena, e, L.E_PAYLOAD_LENGTH)
+    const own =
+      payload === 0
+        ? {}
+        : this.readers[source].toJson(B.bytesOf(arena, payload).subarray(at, at + length), B.u32(arena, e, L.E_WRITER))
+    const where = {
+      topic: this.topics[source],
+      partition: this.partition,
+      offset: B.f64(arena, e, L.E_OFFSET),
+      reason,
+    }
+    const value = Buffer.from(JSON.stringify({ ...(own as object), ...where }))
+    const user = B.u32(arena, e, L.E_USER)
+    const topic = reason === 'orphan' ? this.outlets.orphans : this.outlets.late
+    const key = B.bytesOf(arena, user)
+    topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
+  }
+
+  /** A bad record: raw key and value, with where it was read and why in the headers. */
+  dead(chunk: RawChunk, i: number, source: number, reason: string, decided: boolean, stampMs: number): void {
+    this.deadBytes(
+      {
+        source,
+        offset: chunk.offset[i],
+        reason,
+        decided,
+        key: chunk.keyLength[i] < 0 ? null : chunk.bytes.subarray(chunk.keyAt[i], chunk.keyAt[i] + chunk.keyLength[i]),
+        value:
+          chunk.valueLength[i] < 0
+            ? null
+            : chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i]),
+      },
+      stampMs,
+    )
+  }
+
+  deadBytes(record: DeadLetter, stampMs: number): void {
+    const { key, value } = record
+    this.outlets.deadLetters.add(
+      this.partition,
+      stampMs,
+      key,
+      0,
+      key?.length ?? -1,
+      value,
+      0,
+      value?.length ?? -1,
+      deadHeaders(this.topics[record.source], this.partition, record.offset, record.reason, record.decided),
+    )
+  }
+
+  /** Starts sending what was made. */
+  push(): void {
+    for (const { sinks } of this.outlets.samples) for (const sink of sinks) sink.push(this.partition)
+    for (const topic of this.sideTopics()) topic.push(this.partition)
+  }
+
+  /** Resolves when all that was made so far is durable. */
+  async flush(): Promise<void> {
+    const sinks = this.outlets.samples.flatMap((encoded) => encoded.sinks)
+    await Promise.all([
+      ...sinks.map((sink) => sink.flush(this.partition)),
+      ...this.sideTopics().map((topic) => topic.flush(this.partition)),
+    ])
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0
+    for (const { sinks } of this.outlets.samples) for (const sink of sinks) bytes += sink.bufferedBytes
+    for (const topic of this.sideTopics()) bytes += topic.bufferedBytes
+    return bytes
+  }
+
+  private sideTopics(): readonly BatchedTopic[] {
+    return [this.outlets.late, this.outlets.orphans, this.outlets.deadLetters]
+  }
+}
+
+export interface DeadLetter {
+  readonly source: number
+  readonly offset: number
+  readonly reason: string
+  readonly decided: boolean
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+}
+
+/** `decided` marks what the log alone would not decide again: recovery reads those back and skips their events. */
+export function deadHeaders(
+  topic: string,
+  partition: number,
+  offset: number,
+  reason: string,
+  decided: boolean,
+): readonly RecordHeader[] {
+  const text = (value: unknown): Buffer => Buffer.from(String(value))
+  const headers: RecordHeader[] = [
+    ['topic', text(topic)],
+    ['partition', text(partition)],
+    ['offset', text(offset)],
+    ['reason', text(reason)],
+  ]
+  if (decided) headers.push(['decided', text(1)])
+  return headers
+}
+
+function copy(from: Buffer, at: number, length: number, to: Buffer, toAt: number): void {
+  for (let k = 0; k < length; k++) to[toAt + k] = from[at + k]
+}

@@ -1,0 +1,90 @@
+/**
+ * What travels with a partition's commit (SEMANTICS.md section 5): the watermark, each source's highest event time and
+ * lowest needed offset, the dead-letter offset to read back from, and the ledger. Everything that recovery needs besides
+ * the log itself.
+ *
+ * Invariant: under 4,096 bytes, Kafka's limit of a commit's metadata; the configuration bounds the number of sources.
+ */
+import { LEDGER_FIELDS } from '../join/ledger.ts'
+
+const VERSION = 1
+export const MAX_METADATA_BYTES = 4096
+
+export interface Position {
+  readonly watermarkMs: number
+  /** By topic, so that a source that is new in the pipeline is told from one whose commit is missing. */
+  readonly sources: ReadonlyMap<string, SourcePosition>
+  readonly deadLettersFrom: number
+  readonly ledger: readonly number[]
+}
+
+export interface SourcePosition {
+  /** The next offset to join live. */
+  readonly offset: number
+  readonly highestMs: number
+  /** Where replay starts; at most `offset`. */
+  readonly neededFrom: number
+}
+
+/** The offsets themselves are the commit's own; they are not repeated here. */
+export function encodeMetadata(position: Position): string {
+  const sources = [...position.sources].map(([topic, s]) => [topic, finite(s.highestMs), s.offset - s.neededFrom])
+  const text = JSON.stringify({
+    v: VERSION,
+    w: finite(position.watermarkMs),
+    s: sources,
+    d: position.deadLettersFrom,
+    l: position.ledger,
+  })
+  if (text.length >= MAX_METADATA_BYTES)
+    throw new Error(`commit metadata of ${text.length} bytes is beyond ${MAX_METADATA_BYTES}`)
+  return text
+}
+
+export class MetadataError extends Error {
+  override name = 'MetadataError'
+}
+
+/** Reads metadata back, with the offsets that were committed with it (by topic). */
+export function decodeMetadata(text: string, offsets: ReadonlyMap<string, number>): Position {
+  const read = parse(text)
+  if (read.v !== VERSION || !Array.isArray(read.s) || !Array.isArray(read.l)) {
+    throw new MetadataError(
+      `the commit's metadata is not Postview's (version ${VERSION}): was another application in this group?`,
+    )
+  }
+  const sources = new Map<string, SourcePosition>()
+  for (const [topic, highestMs, back] of read.s as [string, number | null, number][]) {
+    const offset = offsets.get(topic)
+    if (offset === undefined) continue
+    sources.set(topic, { offset, highestMs: infinite(highestMs), neededFrom: offset - back })
+  }
+  const ledger = LEDGER_FIELDS.map((_, i) => Number(read.l[i] ?? 0))
+  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger }
+}
+
+interface Written {
+  v: number
+  w: number | null
+  s: unknown[]
+  d: number
+  l: number[]
+}
+
+function parse(text: string): Written {
+  try {
+    return JSON.parse(text) as Written
+  } catch (cause) {
+    throw new MetadataError('the commit carries no metadata of Postview: was another application in this group?', {
+      cause,
+    })
+  }
+}
+
+function finite(ms: number): number | null {
+  return Number.isFinite(ms) ? ms : null
+}
+
+function infinite(ms: number | null | undefined): number {
+  return ms ?? Number.NEGATIVE_INFINITY
+}

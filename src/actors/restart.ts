@@ -1,0 +1,139 @@
+/**
+ * A crashed actor's restart: the failed turn is undone, the user's state rebuilt from its snapshot and the live segments
+ * (without a journal: from the log), and what the turn was over is remembered. What crashes twice is quarantined: it goes
+ * to the dead letters, and the rest of the user's events live on.
+ *
+ * Invariant: after a restart the partition is as it was before the failed turn.
+ */
+import * as B from '../join/blocks.ts'
+import { findUser } from '../join/decide.ts'
+import { SKIPPED, VIEW } from '../join/event.ts'
+import * as E from '../join/evolve.ts'
+import * as L from '../join/layout.ts'
+import * as Count from '../join/ledger.ts'
+import type { JoinState } from '../join/state.ts'
+
+/** What a turn may have added, to be taken back. */
+export interface TurnMarks {
+  readonly ledger: Float64Array
+  sealed: number
+  gaveUp: number
+  late: number
+}
+
+export function newMarks(): TurnMarks {
+  return { ledger: new Float64Array(Count.LEDGER_FIELDS.length), sealed: 0, gaveUp: 0, late: 0 }
+}
+
+export function markTurn(s: JoinState, marks: TurnMarks): void {
+  marks.ledger.set(s.ledger)
+  marks.sealed = s.sealed.length
+  marks.gaveUp = s.gaveUp.length
+  marks.late = s.lateRecords.length
+  s.turnRecord = -1
+  s.turnBlock = 0
+}
+
+/** What a failed turn was over: an event, by where it lies. */
+export interface Culprit {
+  readonly source: number
+  readonly offset: number
+  readonly isView: boolean
+  /** Its record of the batch in hand, or -1: an older event, that fell due. */
+  readonly record: number
+}
+
+export function culpritOf(s: JoinState): Culprit | undefined {
+  const block = s.turnBlock
+  if (block !== 0) {
+    const isView = B.kindOf(s.arena, block) === L.VIEW_BLOCK
+    const offset = B.f64(s.arena, block, isView ? L.V_OFFSET : L.E_OFFSET)
+    return { source: isView ? 0 : B.u32(s.arena, block, L.E_SOURCE), offset, isView, record: -1 }
+  }
+  const i = s.turnRecord
+  if (i < 0 || s.batch === undefined) return undefined
+  return { source: s.source, offset: s.batch.offset[i], isView: s.batch.kind[i] === VIEW, record: i }
+}
+
+/** The own record of the block that a failed turn was over, for the dead letters. */
+export function payloadOf(s: JoinState): Buffer | null {
+  const block = s.turnBlock
+  if (block === 0) return null
+  const isView = B.kindOf(s.arena, block) === L.VIEW_BLOCK
+  const payload = B.u32(s.arena, block, isView ? L.V_PAYLOAD : L.E_PAYLOAD)
+  if (payload === 0) return null
+  const length = B.u32(s.arena, block, isView ? L.V_PAYLOAD_LENGTH : L.E_PAYLOAD_LENGTH)
+  return Buffer.from(B.bytesOf(s.arena, payload).subarray(B.byteAt(payload), B.byteAt(payload) + length))
+}
+
+/** What of a user must outlive its rebuilding. */
+export interface Remains {
+  readonly key: Buffer
+  readonly hash: number
+  readonly batch: number
+  readonly first: number
+  readonly last: number
+  readonly stored: number
+}
+
+/** Undoes the failed turn and frees everything of the user. */
+export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains {
+  const at = B.userTextAt(user)
+  const remains = {
+    key: Buffer.from(B.bytesOf(s.arena, user).subarray(at, at + B.u32(s.arena, user, L.U_LENGTH))),
+    hash: B.u32(s.arena, user, L.U_HASH),
+    batch: B.u32(s.arena, user, L.U_BATCH),
+    first: B.u32(s.arena, user, L.U_FIRST),
+    last: B.u32(s.arena, user, L.U_LAST),
+    stored: B.u32(s.arena, user, L.U_STORED),
+  }
+  s.ledger.set(marks.ledger)
+  for (let k = marks.gaveUp; k < s.gaveUp.length; k++) E.freeEngagement(s, s.gaveUp.items[k])
+  s.gaveUp.length = s.gaveUpFire.length = s.gaveUpReason.length = marks.gaveUp
+  for (let k = marks.sealed; k < s.sealed.length; k++) E.releaseBound(s, s.sealed.items[k])
+  s.sealed.length = s.sealedFire.length = marks.sealed
+  s.lateRecords.length = marks.late
+  dropForgotten(s, user)
+  replaceTouched(s, user, 0)
+  E.freeUser(s, user)
+  return remains
+}
+
+/** The user's block after rebuilding, with its records of the batch in hand and its due times. */
+export function reviveUser(s: JoinState, remains: Remains): number {
+  const { key, hash } = remains
+  let user = findUser(s, hash, key, 0, key.length)
+  if (user === 0) user = E.addUser(s, hash, key, 0, key.length)
+  B.setU32(s.arena, user, L.U_BATCH, remains.batch)
+  B.setU32(s.arena, user, L.U_FIRST, remains.first)
+  B.setU32(s.arena, user, L.U_LAST, remains.last)
+  B.setU32(s.arena, user, L.U_STORED, remains.stored)
+  replaceTouched(s, 0, user)
+  return user
+}
+
+/** Takes an event that crashed its actor twice out of the join, in the ledger too. */
+export function quarantineCulprit(s: JoinState, culprit: Culprit): void {
+  const { ledger } = s
+  if (culprit.record >= 0) {
+    ledger[culprit.isView ? Count.VIEWS : Count.ENGAGEMENTS]++
+    s.batch!.kind[culprit.record] = SKIPPED
+  } else ledger[culprit.isView ? Count.PENDING : Count.UNDECIDED]--
+  ledger[culprit.isView ? Count.VIEWS_QUARANTINED : Count.ENGAGEMENTS_QUARANTINED]++
+}
+
+function dropForgotten(s: JoinState, user: number): void {
+  const { items, length } = s.forgotten
+  let kept = 0
+  for (let k = 0; k < length; k++) if (B.u32(s.arena, items[k], L.V_USER) !== user) items[kept++] = items[k]
+  s.forgotten.length = kept
+}
+
+function replaceTouched(s: JoinState, from: number, to: number): void {
+  const { items, length } = s.touched
+  for (let k = 0; k < length; k++) {
+    if (items[k] !== from) continue
+    items[k] = to
+    return
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Restarts users' actors after crashes (restart.ts says what is undone and rebuilt).
+ *
+ * Where the state comes from: the stored user and the journal's segments, and from the log what the journal does not
+ * cover; all of it through the same replay as a process's start.
+ */
+import type { SourceReader } from '../codec/port.ts'
+import { gatherUser } from '../join/batch.ts'
+import { EventBatch, SKIPPED } from '../join/event.ts'
+import { addUser } from '../join/evolve.ts'
+import { finishReplay, type ReplayOptions, replay } from '../join/replay.ts'
+import { decodeUser } from '../join/snapshot.ts'
+import type { JoinState } from '../join/state.ts'
+import type { PartitionJournal } from '../journal/port.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import {
+  type Culprit,
+  culpritOf,
+  markTurn,
+  newMarks,
+  payloadOf,
+  quarantineCulprit,
+  type Remains,
+  reviveUser,
+  undoTurn,
+} from './restart.ts'
+import { ACCEPTED, decodeSegment, WAS_LATE } from './segment.ts'
+
+export interface RestarterOptions {
+  readonly state: JoinState
+  readonly journal: PartitionJournal
+  readonly readers: readonly SourceReader[]
+  readonly topics: readonly string[]
+  readonly partition: number
+  /** Per source: what was joined before the batch in hand. */
+  readonly position: Float64Array
+  readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
+  readonly isQuarantined: (source: number, offset: number) => boolean
+  readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
+}
+
+export class Restarter {
+  private readonly options: RestarterOptions
+  private readonly marks = newMarks()
+  private readonly batch = new EventBatch()
+  private last: Culprit | undefined
+
+  constructor(options: RestarterOptions) {
+    this.options = options
+  }
+
+  /** Before each turn. */
+  mark(): void {
+    markTurn(this.options.state, this.marks)
+  }
+
+  /** Rebuilds the user's state as it was before the failed turn; resolves with its block. */
+  async restart(user: number, error: unknown): Promise<number> {
+    const { state: s } = this.options
+    const culprit = culpritOf(s)
+    const again = culprit !== undefined && isSame(culprit, this.last)
+    this.last = culprit
+    const value = culprit === undefined ? null : payloadOf(s)
+    const remains = undoTurn(s, user, this.marks)
+    if (culprit === undefined) throw error
+    if (again) {
+      quarantineCulprit(s, culprit)
+      const reason = `crashed its actor twice: ${error instanceof Error ? error.message : String(error)}`
+      this.options.quarantine(culprit, reason, remains.key, value)
+    }
+    await this.rebuild(remains)
+    const revived = reviveUser(s, remains)
+    gatherUser(s, revived)
+    return revived
+  }
+
+  /** The user's events below the batch in hand, and the watermark before it. */
+  private async rebuild(remains: Remains): Promise<void> {
+    const { state: s, journal } = this.options
+    const segment = s.segment
+    const source = s.source
+    const { key, hash } = remains
+    const [stored] = remains.stored === 1 ? await journal.getUsers([key]) : [null]
+    if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored)
+    const covered = new Float64Array(s.sources)
+    for await (const { sequence, bytes } of journal.segments()) {
+      const read = decodeSegment(bytes, (from) => this.options.topics[from], this.options.partition)
+      if (read === undefined) continue
+      s.segment = sequence
+      await this.replay(read.source, read.chunk, remains, read.flags)
+      covered[read.source] = Math.max(covered[read.source], read.chunk.nextOffset)
+    }
+    s.segment = segment
+    await this.replayLog(covered, remains)
+    s.source = source
+    finishReplay(s, s.watermarkBeforeMs)
+  }
+
+  /** What the journal has not, because it is behind. */
+  private async replayLog(covered: Float64Array, remains: Remains): Promise<void> {
+    const { position, state, readLog } = this.options
+    for (let source = 0; source < position.length; source++) {
+      const from = Math.max(covered[source], state.needed[source].lowest(position[source]))
+      if (from >= position[source]) continue
+      for await (const chunk of readLog(source, from, position[source])) await this.replay(source, chunk, remains)
+    }
+  }
+
+  private async replay(source: number, chunk: RawChunk, remains: Remains, flags?: Uint8Array): Promise<void> {
+    const { readers, position, state, isQuarantined } = this.options
+    const { batch } = this
+    const preparing = readers[source].prepare(chunk)
+    if (preparing !== undefined) await preparing
+    readers[source].read(chunk, batch)
+    if (flags !== undefined) {
+      for (let i = 0; i < batch.count; i++) if ((flags[i] & ACCEPTED) === 0) batch.kind[i] = SKIPPED
+    }
+    const options: ReplayOptions = {
+      source,
+      below: position[source],
+      isQuarantined,
+      isLate: (i) => flags !== undefined && (flags[i] & WAS_LATE) !== 0,
+      only: { hash: remains.hash, bytes: remains.key, at: 0, length: remains.key.length },
+    }
+    replay(state, batch, options)
+  }
+}
+
+function isSame(a: Culprit, b: Culprit | undefined): boolean {
+  return b !== undefined && a.source === b.source && a.offset === b.offset
+}

@@ -1,0 +1,93 @@
+/**
+ * A journal segment: one chunk as it was joined, in one value. The chunk's bytes as they lie, its columns, and what
+ * arrival decided of each record (accepted or not, late or not), which the log alone would not tell again.
+ *
+ * Owns: the format, version 1. A segment of another version is not read: the journal is a cache.
+ */
+import type { RawChunk } from '../log/chunk.ts'
+
+const VERSION = 1
+const HEADER_BYTES = 48
+const COLUMN_BYTES = 8 + 8 + 4 + 4 + 1
+
+export const ACCEPTED = 1
+export const WAS_LATE = 2
+
+export interface Segment {
+  readonly source: number
+  /** Where the source's position was before the chunk. */
+  readonly fromOffset: number
+  readonly chunk: RawChunk
+  /** Per record: ACCEPTED, WAS_LATE. */
+  readonly flags: Uint8Array
+}
+
+export function encodeSegment(source: number, fromOffset: number, chunk: RawChunk, flags: Uint8Array): Buffer {
+  const n = chunk.count
+  const out = Buffer.allocUnsafe(HEADER_BYTES + n * COLUMN_BYTES + chunk.bytes.length)
+  out.writeUInt32LE(VERSION, 0)
+  out.writeUInt32LE(source, 4)
+  out.writeUInt32LE(n, 8)
+  out.writeUInt32LE(chunk.bytes.length, 12)
+  out.writeDoubleLE(fromOffset, 16)
+  out.writeDoubleLE(chunk.nextOffset, 24)
+  out.writeDoubleLE(chunk.highWatermark, 32)
+  out.writeDoubleLE(0, 40)
+  let at = HEADER_BYTES
+  for (const column of [chunk.offset, chunk.stampMs, chunk.valueAt, chunk.valueLength]) {
+    out.set(new Uint8Array(column.buffer, column.byteOffset, n * column.BYTES_PER_ELEMENT), at)
+    at += n * column.BYTES_PER_ELEMENT
+  }
+  out.set(flags.subarray(0, n), at)
+  out.set(chunk.bytes, at + n)
+  return out
+}
+
+/** Undefined where the bytes are no segment of this version. */
+export function decodeSegment(
+  bytes: Buffer,
+  topicOf: (source: number) => string,
+  partition: number,
+): Segment | undefined {
+  if (bytes.length < HEADER_BYTES || bytes.readUInt32LE(0) !== VERSION) return undefined
+  const source = bytes.readUInt32LE(4)
+  const n = bytes.readUInt32LE(8)
+  const size = bytes.readUInt32LE(12)
+  if (bytes.length !== HEADER_BYTES + n * COLUMN_BYTES + size) return undefined
+  // Typed arrays need aligned memory: columns are copied out, which is also what frees the rest of the buffer.
+  let at = HEADER_BYTES
+  const take = (length: number): ArrayBuffer => {
+    const copy = new Uint8Array(length)
+    copy.set(bytes.subarray(at, at + length))
+    at += length
+    return copy.buffer
+  }
+  const offset = new Float64Array(take(n * 8))
+  const stampMs = new Float64Array(take(n * 8))
+  const valueAt = new Int32Array(take(n * 4))
+  const valueLength = new Int32Array(take(n * 4))
+  const flags = new Uint8Array(take(n))
+  const none = new Int32Array(n).fill(-1)
+  const zero = new Int32Array(n)
+  return {
+    source,
+    fromOffset: bytes.readDoubleLE(16),
+    flags,
+    chunk: {
+      topic: topicOf(source),
+      partition,
+      highWatermark: bytes.readDoubleLE(32),
+      nextOffset: bytes.readDoubleLE(24),
+      count: n,
+      bytes: bytes.subarray(at, at + size),
+      offset,
+      stampMs,
+      keyAt: zero,
+      keyLength: none,
+      valueAt,
+      valueLength,
+      headersAt: zero,
+      headersLength: zero,
+    },
+  }
+}

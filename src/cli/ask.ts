@@ -1,0 +1,66 @@
+/**
+ * Asks running nodes over their control servers: those whose addresses lie in the data folder, or the one of `--url`.
+ *
+ * How it fails: a node that does not answer is told as silent, never waited for longer than ASK_LIMIT_MS.
+ */
+import { loadConfig } from '../config/load.ts'
+import { findNodes } from '../inspect/address.ts'
+import { UsageError } from './usage.ts'
+
+export interface Where {
+  readonly config: string
+  readonly url?: string
+}
+
+export interface Answers<T> {
+  readonly answers: readonly T[]
+  /** Nodes that should be there and did not answer, and why. */
+  readonly silent: readonly { readonly url: string; readonly reason: string }[]
+  /** Where was looked, for the line that says that nobody is there. */
+  readonly lookedAt: string
+}
+
+const ASK_LIMIT_MS = 5000
+
+export async function askNodes<T>(path: string, where: Where): Promise<Answers<T>> {
+  const { urls, lookedAt } = await urlsOf(where)
+  const asked = await Promise.allSettled(urls.map((url) => ask<T>(url, path)))
+  return {
+    answers: asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
+    silent: asked.flatMap((one, i) =>
+      one.status === 'rejected' ? [{ url: urls[i], reason: reasonOf(one.reason as Error) }] : [],
+    ),
+    lookedAt,
+  }
+}
+
+/** One line that says that no node answered, and what was tried. */
+export function nobodyLine({ silent, lookedAt }: Answers<unknown>): string {
+  if (silent.length === 0) return `no node is running here (${lookedAt})`
+  return `no node answers: ${silent.map(({ url, reason }) => `${url} (${reason})`).join(', ')}`
+}
+
+async function urlsOf({ config, url }: Where): Promise<{ urls: readonly string[]; lookedAt: string }> {
+  if (url === undefined) {
+    const { dataDir } = loadConfig(config, process.env).node
+    const nodes = await findNodes(dataDir)
+    return { urls: nodes.map((node) => node.url), lookedAt: `no address in ${dataDir}/nodes` }
+  }
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new UsageError(`--url ${url}: must be a node's address, such as http://127.0.0.1:7400`)
+  }
+  const { origin } = new URL(url)
+  return { urls: [origin], lookedAt: origin }
+}
+
+async function ask<T>(url: string, path: string): Promise<T> {
+  const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(ASK_LIMIT_MS) })
+  if (!response.ok) throw new Error(`answered ${response.status}`)
+  return (await response.json()) as T
+}
+
+function reasonOf(error: Error): string {
+  if (error.name === 'TimeoutError') return `no answer within ${ASK_LIMIT_MS} ms`
+  const cause = error.cause as NodeJS.ErrnoException | undefined
+  return cause?.code ?? error.message
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/**
+ * The program: `postview`, and as `node cluster` its cluster commands.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong use (a bad flag, a bad configuration, something that is not built), each with
+ * one clear line on stderr.
+ */
+import { CommanderError } from 'commander'
+import { SetupError } from '../cluster/finding.ts'
+import { ConfigError } from '../config/problem.ts'
+import { makeProgram } from './program.ts'
+import { UsageError } from './usage.ts'
+
+try {
+  await makeProgram().parseAsync(process.argv)
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`postview: ${message}\n`)
+  const isWrongUse = error instanceof ConfigError || error instanceof UsageError || error instanceof SetupError
+  return isWrongUse ? 2 : 1
+}

@@ -1,0 +1,18 @@
+/** The commands, each in a file of its own. A new command is added here. */
+import { Command } from 'commander'
+import { addCheck } from './check.ts'
+import { addCluster } from './cluster.ts'
+import { addLedger } from './ledger.ts'
+import { readVersion } from './version.ts'
+
+export function makeProgram(): Command {
+  const program = new Command('postview')
+    .description('Joins views with engagements and emits one labelled training sample per view, in real time')
+    .version(readVersion())
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postview: ')) })
+  addCluster(program)
+  addLedger(program)
+  addCheck(program)
+  return program
+}

@@ -1,0 +1,135 @@
+/** `node cluster status`: how the nodes of this data folder are. */
+import type { Command } from 'commander'
+import type { NodeStatus, PartitionStatus, SourceStatus } from '../inspect/status.ts'
+import { askNodes, nobodyLine, type Where } from './ask.ts'
+import { formatBytes, formatCount, formatDuration, formatTime } from './format.ts'
+import { type Column, renderTable } from './table.ts'
+
+export function addStatus(cluster: Command): void {
+  cluster
+    .command('status')
+    .description('how nodes and partitions are: lag, pending views, watermarks, rates')
+    .option('--config <folder>', 'configuration folder: nodes are looked for in its dataDir', 'config')
+    .option('--url <url>', 'ask this node, wherever its files are')
+    .option('--json', 'as JSON')
+    .action(async (options: Where & { json?: boolean }) => {
+      const asked = await askNodes<NodeStatus>('/status', options)
+      if (asked.answers.length === 0) throw new Error(nobodyLine(asked))
+      const text = options.json
+        ? JSON.stringify({ nodes: asked.answers, unreachable: asked.silent }, null, 2)
+        : [renderStatus(asked.answers), ...asked.silent.map((one) => `${one.url} does not answer: ${one.reason}`)].join(
+            '\n',
+          )
+      process.stdout.write(`${text}\n`)
+    })
+}
+
+const right = (title: string): Column => ({ title, align: 'right' })
+
+export function renderStatus(nodes: readonly NodeStatus[]): string {
+  return [renderNodes(nodes), renderSources(nodes), renderPartitions(nodes)].join('\n\n')
+}
+
+function renderNodes(nodes: readonly NodeStatus[]): string {
+  const columns = [
+    { title: 'node' },
+    { title: 'state' },
+    { title: 'address' },
+    { title: 'log' },
+    { title: 'group' },
+    right('up'),
+    right('partitions'),
+    right('lag'),
+    right('pending'),
+    right('records/s'),
+    right('memory'),
+    right('commits'),
+    right('loop p99'),
+  ]
+  const rows = nodes.map((node) => [
+    node.node,
+    node.state,
+    node.url,
+    node.log,
+    node.group,
+    formatDuration(node.uptimeMs),
+    `${node.partitions.length} of ${node.partitionCount}`,
+    formatCount(node.totals.lag),
+    formatCount(node.totals.pendingViews),
+    formatCount(node.totals.ratePerS),
+    formatBytes(node.memory.rssBytes),
+    formatCount(node.commits),
+    formatDuration(node.eventLoopDelayMs.p99),
+  ])
+  return renderTable(columns, rows)
+}
+
+function renderSources(nodes: readonly NodeStatus[]): string {
+  const columns = [
+    right('partition'),
+    { title: 'source' },
+    right('position'),
+    right('end'),
+    right('lag'),
+    { title: 'highest event time' },
+    right('silent'),
+    { title: '' },
+  ]
+  const rows = partitionsOf(nodes).flatMap(({ partition }) =>
+    partition.sources.map((source) => sourceRow(partition.partition, source)),
+  )
+  return renderTable(columns, rows)
+}
+
+function sourceRow(partition: number, source: SourceStatus): string[] {
+  return [
+    String(partition),
+    source.topic,
+    formatCount(source.position),
+    formatCount(source.end),
+    formatCount(source.lag),
+    formatTime(source.highestMs),
+    formatDuration(source.silenceMs),
+    source.paused ? 'paused' : '',
+  ]
+}
+
+function renderPartitions(nodes: readonly NodeStatus[]): string {
+  const columns = [
+    right('partition'),
+    { title: 'node' },
+    { title: 'state' },
+    { title: 'watermark' },
+    right('behind'),
+    right('pending'),
+    right('undecided'),
+    right('users'),
+    right('actors'),
+    right('restarts'),
+    right('state'),
+    right('buffered'),
+    right('records/s'),
+  ]
+  const rows = partitionsOf(nodes).map(({ node, partition: p }) => [
+    String(p.partition),
+    node,
+    p.state,
+    formatTime(p.watermarkMs),
+    formatDuration(p.watermarkLagMs),
+    formatCount(p.pendingViews),
+    formatCount(p.undecided),
+    formatCount(p.users),
+    formatCount(p.liveActors),
+    formatCount(p.restarts),
+    formatBytes(p.stateBytes),
+    formatBytes(p.bufferedBytes),
+    formatCount(p.ratePerS),
+  ])
+  return renderTable(columns, rows)
+}
+
+function partitionsOf(nodes: readonly NodeStatus[]): readonly { node: string; partition: PartitionStatus }[] {
+  return nodes
+    .flatMap(({ node, partitions }) => partitions.map((partition) => ({ node, partition })))
+    .sort((a, b) => a.partition.partition - b.partition.partition)
+}

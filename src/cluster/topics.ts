@@ -1,0 +1,154 @@
+/**
+ * The pipeline's topics before a start: which must be there, with how many partitions, and whether their settings let
+ * them be used. What may be made is made.
+ *
+ * Invariants:
+ * 1. All sources and all outputs have one number of partitions: a user's events, and the samples made of them, lie in
+ *    the same one.
+ * 2. Made are, on the embedded log, all topics; on Kafka the outputs, and only with `createTopics: true`. A source is
+ *    never made there: one that is missing is a misspelled one, or whoever writes it has not begun.
+ *
+ * How it fails: `checkTopics` tells findings; `ensureTopics` throws a SetupError with all problems; both reject with what
+ * the log says where it does not answer.
+ */
+import type { Config } from '../config/load.ts'
+import type { Pipeline } from '../config/model.ts'
+import type { Log, TopicInfo, TopicSpec } from '../log/port.ts'
+import { type Finding, SetupError } from './finding.ts'
+import { checkInput, checkOutput, neededForMs, ok } from './topicSettings.ts'
+
+export type TopicsConfig = Pick<Config, 'pipeline' | 'node'>
+
+/** Outputs must keep every record: brokers whose default is compaction are not asked for it. */
+const OUTPUT_SETTINGS = { 'cleanup.policy': 'delete' } as const
+
+export function sourceTopics({ sources }: Pipeline): readonly string[] {
+  return sources.map((source) => source.topic)
+}
+
+/** The topics that samples, side outputs and dead letters go to. */
+export function outputTopics({ sinks, sideOutputs }: Pipeline): readonly string[] {
+  const samples = sinks.flatMap((sink) => (sink.type === 'kafka' ? [sink.topic] : []))
+  return [...samples, sideOutputs.late, sideOutputs.orphans, sideOutputs.deadLetters]
+}
+
+export async function checkTopics(log: Log, config: TopicsConfig): Promise<readonly Finding[]> {
+  const { pipeline } = config
+  const sources = sourceTopics(pipeline)
+  const outputs = outputTopics(pipeline)
+  const found = new Map((await log.topics([...sources, ...outputs])).map((info) => [info.topic, info]))
+  const partitions = partitionsOf(found, config, log.kind)
+  return [
+    ...sources.map((topic) => existence(topic, found, sourceMissing(topic, log.kind))),
+    ...outputs.map((topic) => existence(topic, found, outputMissing(topic, config, log.kind, partitions))),
+    ...samePartitions(sources, outputs, found),
+    ...settings(sources, outputs, found, pipeline),
+  ]
+}
+
+/** Makes what may be made; throws a SetupError if problems are left, else returns all findings. */
+export async function ensureTopics(log: Log, config: TopicsConfig): Promise<readonly Finding[]> {
+  const specs = await missingSpecs(log, config)
+  if (specs.length > 0) await log.createTopics(specs)
+  const findings = await checkTopics(log, config)
+  const problems = findings.filter((finding) => finding.state === 'problem')
+  if (problems.length > 0) throw new SetupError(problems)
+  return findings
+}
+
+async function missingSpecs(log: Log, config: TopicsConfig): Promise<readonly TopicSpec[]> {
+  const { pipeline } = config
+  const sources = sourceTopics(pipeline)
+  const outputs = outputTopics(pipeline)
+  const found = new Map((await log.topics([...sources, ...outputs])).map((info) => [info.topic, info]))
+  const partitions = partitionsOf(found, config, log.kind)
+  if (partitions === undefined) return []
+  const isEmbedded = log.kind === 'embedded'
+  const wanted = [...(isEmbedded ? sources : []), ...(isEmbedded || pipeline.createTopics ? outputs : [])]
+  return wanted
+    .filter((topic) => !found.has(topic))
+    .map((topic) => ({ topic, partitions, ...(outputs.includes(topic) ? { settings: OUTPUT_SETTINGS } : {}) }))
+}
+
+/** How many partitions a new topic gets: as many as the sources have. Undefined where none of them says. */
+function partitionsOf(
+  found: ReadonlyMap<string, TopicInfo>,
+  { pipeline, node }: TopicsConfig,
+  kind: Log['kind'],
+): number | undefined {
+  const known = sourceTopics(pipeline).find((topic) => found.has(topic))
+  if (known !== undefined) return found.get(known)!.partitions
+  return kind === 'embedded' ? node.embedded.partitions : undefined
+}
+
+type Missing = Pick<Finding, 'state' | 'message'>
+
+function existence(topic: string, found: ReadonlyMap<string, TopicInfo>, missing: Missing): Finding {
+  const info = found.get(topic)
+  if (info !== undefined) return ok('topics', topic, `exists, with ${info.partitions} partitions`)
+  return { check: 'topics', subject: topic, ...missing }
+}
+
+function sourceMissing(topic: string, kind: Log['kind']): Missing {
+  if (kind === 'embedded') return { state: 'ok', message: `topic ${topic}: will be made at the start` }
+  return {
+    state: 'problem',
+    message: `topic ${topic} does not exist, and sources.* reads from it: is it misspelled, or not made yet?`,
+  }
+}
+
+function outputMissing(
+  topic: string,
+  { pipeline, node }: TopicsConfig,
+  kind: Log['kind'],
+  partitions: number | undefined,
+): Missing {
+  if (kind === 'embedded' || pipeline.createTopics) {
+    return { state: 'ok', message: `topic ${topic}: will be made at the start` }
+  }
+  const access = node.kafka?.ssl !== undefined || node.kafka?.sasl !== undefined ? ' --command-config FILE' : ''
+  const command =
+    `kafka-topics.sh --bootstrap-server ${node.kafka?.brokers[0] ?? 'localhost:9092'}${access} --create --topic ${topic} ` +
+    `--partitions ${partitions ?? 'N'} --config cleanup.policy=delete`
+  return {
+    state: 'problem',
+    message: `topic ${topic} does not exist. Make it (or set createTopics: true in pipeline.yaml): ${command}`,
+  }
+}
+
+function samePartitions(
+  sources: readonly string[],
+  outputs: readonly string[],
+  found: ReadonlyMap<string, TopicInfo>,
+): readonly Finding[] {
+  const first = sources.find((topic) => found.has(topic))
+  if (first === undefined) return []
+  const { partitions } = found.get(first)!
+  const others = [...sources, ...outputs].filter((topic) => found.has(topic) && topic !== first)
+  const differing = others.filter((topic) => found.get(topic)!.partitions !== partitions)
+  if (differing.length === 0) return [ok('partitions', first, `${partitions} partitions, as all others`)]
+  return differing.map((topic) => ({
+    check: 'partitions',
+    subject: topic,
+    state: 'problem',
+    message:
+      `topic ${topic} has ${found.get(topic)!.partitions} partitions where ${first} has ${partitions}: a user's events ` +
+      'and samples must lie in one partition number, so all topics need the same count',
+  }))
+}
+
+function settings(
+  sources: readonly string[],
+  outputs: readonly string[],
+  found: ReadonlyMap<string, TopicInfo>,
+  pipeline: Pipeline,
+): readonly Finding[] {
+  const neededMs = neededForMs(pipeline)
+  const { deadLetters } = pipeline.sideOutputs
+  const existing = (topics: readonly string[]) => topics.flatMap((topic) => found.get(topic) ?? [])
+  return [
+    ...existing(sources).flatMap((info) => checkInput(info, neededMs)),
+    // Dead letters hold decisions that recovery reads back.
+    ...existing(outputs).flatMap((info) => checkOutput(info, info.topic === deadLetters ? neededMs : 0)),
+  ]
+}

@@ -1,0 +1,155 @@
+/**
+ * Avro records as JSON text: Avro's JSON encoding without the wrappers around a union's branches.
+ *
+ * 64-bit integers are exact digits, bytes and fixed are texts of one character a byte, and NaN and the infinities
+ * texts of their names. The record was read before, so its limits hold; what does not fit its schema is a Refusal.
+ */
+import { isUtf8 } from 'node:buffer'
+import type { DecodeLimits } from '../../config/model.ts'
+import { reserve } from '../byteBuffer.ts'
+import { Refusal } from '../error.ts'
+import { MAX_DECIMAL_BYTES, writeDecimal, writeWideDecimal } from '../integer.ts'
+import { JsonTape } from '../json/tape.ts'
+import { tapeToValue } from '../json/value.ts'
+import { writeJsonText } from '../jsonText.ts'
+import type { ByteBuffer } from '../port.ts'
+import { Cursor } from './cursor.ts'
+import type { AvroType } from './schema.ts'
+
+const COMMA = 0x2c
+const COLON = 0x3a
+const UNLIMITED = Number.MAX_SAFE_INTEGER
+
+/** The record as a value that JSON can hold: integers beyond 2^53 as strings. Throws an Error if it cannot be read. */
+export function avroToValue(type: AvroType, payload: Buffer, limits: DecodeLimits): unknown {
+  const out = { buffer: Buffer.allocUnsafe(payload.length * 4 + 256), end: 0 }
+  try {
+    new AvroToJson(limits).write(type, payload, 0, payload.length, out)
+    const tape = new JsonTape({ ...limits, recordBytes: UNLIMITED, stringBytes: UNLIMITED })
+    tape.scan(out.buffer, 0, out.end)
+    return tapeToValue(tape)
+  } catch (error) {
+    throw error instanceof Refusal ? new Error(error.reason) : error
+  }
+}
+
+export class AvroToJson {
+  private readonly cursor = new Cursor()
+  private readonly limits: DecodeLimits
+  private out!: ByteBuffer
+
+  constructor(limits: DecodeLimits) {
+    this.limits = limits
+  }
+
+  write(type: AvroType, bytes: Buffer, at: number, end: number, out: ByteBuffer): void {
+    this.cursor.set(bytes, at, end)
+    this.out = out
+    this.value(type, 1)
+    if (this.cursor.pos !== end) throw new Refusal(`${end - this.cursor.pos} bytes are left after the record`)
+  }
+
+  private value(type: AvroType, nesting: number): void {
+    const { cursor } = this
+    if (nesting > this.limits.depth * 2 + 2) throw new Refusal('it is nested too deep')
+    switch (type.kind) {
+      case 'null':
+        return this.ascii('null')
+      case 'boolean':
+        return this.ascii(cursor.boolean() ? 'true' : 'false')
+      case 'int':
+      case 'long':
+        return this.integer(type.kind === 'int' ? cursor.int() : cursor.long())
+      case 'float':
+        return this.real(cursor.float())
+      case 'double':
+        return this.real(cursor.double())
+      case 'string':
+        return this.text()
+      case 'bytes':
+        return this.latin1(cursor.length(UNLIMITED))
+      case 'fixed':
+        return this.latin1(type.size)
+      case 'enum':
+        return this.ascii(`"${type.symbols[cursor.index(type.symbols.length, 'the enum')]}"`)
+      case 'union':
+        return this.value(type.branches[cursor.index(type.branches.length, 'the union')], nesting + 1)
+      case 'array':
+        return this.items(type.items, false, nesting)
+      case 'map':
+        return this.items(type.items, true, nesting)
+      default:
+        this.byte(0x7b)
+        for (let k = 0; k < type.fields.length; k++) {
+          const field = type.fields[k]
+          this.ascii(k === 0 ? `"${field.name}":` : `,"${field.name}":`)
+          this.value(field.type, nesting + 1)
+        }
+        this.byte(0x7d)
+    }
+  }
+
+  private items(type: AvroType, keyed: boolean, nesting: number): void {
+    this.byte(keyed ? 0x7b : 0x5b)
+    let total = 0
+    for (let count = this.blockCount(); count !== 0; count = this.blockCount()) {
+      for (let k = 0; k < count; k++) {
+        if (++total > this.limits.items) throw new Refusal('it has too many items')
+        if (total > 1) this.byte(COMMA)
+        if (keyed) {
+          this.text()
+          this.byte(COLON)
+        }
+        this.value(type, nesting + 1)
+      }
+    }
+    this.byte(keyed ? 0x7d : 0x5d)
+  }
+
+  private blockCount(): number {
+    const count = this.cursor.long()
+    if (count < 0) this.cursor.long()
+    return Math.abs(count)
+  }
+
+  private integer(n: number): void {
+    const { out, cursor } = this
+    reserve(out, MAX_DECIMAL_BYTES)
+    out.end = Number.isSafeInteger(n)
+      ? writeDecimal(out.buffer, out.end, n)
+      : writeWideDecimal(out.buffer, out.end, cursor.negative, cursor.high, cursor.low)
+  }
+
+  private real(n: number): void {
+    this.ascii(Number.isFinite(n) ? String(n) : `"${n}"`)
+  }
+
+  private text(): void {
+    const { cursor } = this
+    const length = cursor.length(UNLIMITED)
+    const bytes = cursor.buffer
+    const at = cursor.pos
+    cursor.pos += length
+    if (isUtf8(bytes.subarray(at, at + length))) return writeJsonText(this.out, bytes, at, length)
+    const repaired = Buffer.from(bytes.toString('utf8', at, at + length))
+    writeJsonText(this.out, repaired, 0, repaired.length)
+  }
+
+  private latin1(length: number): void {
+    const { cursor } = this
+    const at = cursor.pos
+    cursor.skip(length)
+    const text = Buffer.from(cursor.buffer.toString('latin1', at, at + length))
+    writeJsonText(this.out, text, 0, text.length)
+  }
+
+  private ascii(text: string): void {
+    reserve(this.out, text.length)
+    this.out.end += this.out.buffer.write(text, this.out.end, 'latin1')
+  }
+
+  private byte(byte: number): void {
+    reserve(this.out, 1)
+    this.out.buffer[this.out.end++] = byte
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * From the checked shape of node.yaml to the model, with secrets resolved.
+ */
+import type { KafkaConfig, NodeConfig, SaslConfig } from './model.ts'
+import type { NodeFile } from './nodeShape.ts'
+import { resolveSecret, resolveText, type SecretSource } from './secret.ts'
+
+type KafkaFile = NonNullable<NodeFile['kafka']>
+
+export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
+  const { memory, embedded } = given
+  return {
+    ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
+    group: given.kafka?.group ?? `postview-${pipelineName}`,
+    dataDir: given.dataDir,
+    control: given.control,
+    memory: {
+      stateBytes: memory.state,
+      inFlightBytes: memory.inFlight,
+      outputBytes: memory.output,
+      actorBytes: memory.actors,
+    },
+    journal: given.journal,
+    embedded: {
+      fsyncMs: embedded.fsync,
+      retentionMs: embedded.retention,
+      segmentBytes: embedded.segment,
+      partitions: embedded.partitions,
+    },
+    commitEveryMs: given.commitEvery,
+    log: given.log,
+  }
+}
+
+function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {
+  return {
+    brokers: given.brokers,
+    sessionTimeoutMs: given.sessionTimeout,
+    ...(given.ssl === undefined ? {} : { ssl: sslFrom(given.ssl, from) }),
+    ...(given.sasl === undefined ? {} : { sasl: saslFrom(given.sasl, from) }),
+  }
+}
+
+function sslFrom(given: NonNullable<KafkaFile['ssl']>, from: SecretSource): KafkaConfig['ssl'] {
+  if (typeof given === 'boolean') return given
+  const ssl: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean } = {}
+  if (given.ca !== undefined) ssl.ca = resolveText(given.ca, 'kafka.ssl.ca', from)
+  if (given.cert !== undefined) ssl.cert = resolveText(given.cert, 'kafka.ssl.cert', from)
+  if (given.key !== undefined) ssl.key = resolveSecret(given.key, 'kafka.ssl.key', from)
+  if (given.rejectUnauthorized !== undefined) ssl.rejectUnauthorized = given.rejectUnauthorized
+  return ssl
+}
+
+/** The shape has seen to it that what the mechanism needs is there. */
+function saslFrom(given: NonNullable<KafkaFile['sasl']>, from: SecretSource): SaslConfig {
+  if (given.mechanism === 'oauthbearer') {
+    return { mechanism: given.mechanism, token: resolveSecret(given.token!, 'kafka.sasl.token', from) }
+  }
+  return {
+    mechanism: given.mechanism,
+    username: resolveText(given.username!, 'kafka.sasl.username', from),
+    password: resolveSecret(given.password!, 'kafka.sasl.password', from),
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The shape of node.yaml: every key, its kind and its default. Unknown keys are refused everywhere.
+ */
+import { z } from 'zod'
+import { choice, count, duration, positive, size } from './kinds.ts'
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+
+const reference = (what: string) => z.string({ error: `must be ${what}` }).min(1, { error: `must be ${what}` })
+
+const ssl = z.union(
+  [
+    z.boolean(),
+    z.strictObject({
+      ca: reference('file:PATH of a PEM file').optional(),
+      cert: reference('file:PATH of a PEM file').optional(),
+      key: reference('file:PATH of a PEM file').optional(),
+      rejectUnauthorized: z.boolean().optional(),
+    }),
+  ],
+  { error: 'must be true, false or { ca, cert, key, rejectUnauthorized }' },
+)
+
+const sasl = z
+  .strictObject({
+    mechanism: choice(['plain', 'scram-sha-256', 'scram-sha-512', 'oauthbearer']),
+    username: reference('a name, env:NAME or file:PATH').optional(),
+    password: reference('env:NAME or file:PATH').optional(),
+    token: reference('env:NAME or file:PATH').optional(),
+  })
+  .superRefine((given, context) => {
+    const wanted = given.mechanism === 'oauthbearer' ? (['token'] as const) : (['username', 'password'] as const)
+    for (const key of ['username', 'password', 'token'] as const) {
+      const isWanted = (wanted as readonly string[]).includes(key)
+      if (isWanted === (given[key] !== undefined)) continue
+      const message = isWanted ? `is needed for ${given.mechanism}` : `has no place in ${given.mechanism}`
+      context.addIssue({ code: 'custom', path: [key], message })
+    }
+  })
+
+const broker = z.string({ error: 'must be host:port' }).regex(/^\S+:\d{1,5}$/, { error: 'must be host:port' })
+
+export const nodeShape = z.strictObject({
+  kafka: z
+    .strictObject({
+      brokers: z
+        .array(broker, { error: 'must be a list of host:port' })
+        .min(1, { error: 'needs at least one host:port' }),
+      group: z
+        .string({ error: 'must be a name' })
+        .regex(/^\S{1,200}$/, { error: 'must be a name without blanks' })
+        .optional(),
+      sessionTimeout: positive(duration()).prefault('30s'),
+      ssl: ssl.optional(),
+      sasl: sasl.optional(),
+    })
+    .optional(),
+  dataDir: z
+    .string({ error: 'must be the path of a folder' })
+    .min(1, { error: 'must be the path of a folder' })
+    .default('data'),
+  control: z
+    .strictObject({
+      host: z
+        .string()
+        .regex(LOOPBACK, {
+          error: 'must be a loopback address: the control server has no tokens yet, so it stays on this machine',
+        })
+        .default('127.0.0.1'),
+      port: z.int({ error: 'must be a port: 0 (any free one) to 65535' }).min(0).max(65_535).default(7400),
+    })
+    .prefault({}),
+  memory: z
+    .strictObject({
+      state: positive(size()).prefault('512MiB'),
+      inFlight: positive(size()).prefault('64MiB'),
+      output: positive(size()).prefault('64MiB'),
+      actors: positive(size()).prefault('256MiB'),
+    })
+    .prefault({}),
+  journal: z.boolean({ error: 'must be true or false' }).default(true),
+  embedded: z
+    .strictObject({
+      fsync: duration().prefault('5ms'),
+      retention: positive(duration()).prefault('7d'),
+      segment: positive(size()).prefault('64MiB'),
+      partitions: positive(count()).prefault(4),
+    })
+    .prefault({}),
+  commitEvery: positive(duration()).prefault('1s'),
+  log: z.strictObject({ level: choice(['trace', 'debug', 'info', 'warn', 'error']).prefault('info') }).prefault({}),
+})
+
+export type NodeFile = z.output<typeof nodeShape>

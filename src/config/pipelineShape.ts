@@ -1,0 +1,199 @@
+/**
+ * The shape of pipeline.yaml: every key, its kind and its default. What concerns several keys at once, and what needs
+ * other files, is in pipeline.ts.
+ *
+ * Unknown keys are refused everywhere, and so is what is known but not built.
+ */
+import { z } from 'zod'
+import {
+  AVRO_NAME,
+  choice,
+  count,
+  duration,
+  durationOrOff,
+  fieldPath,
+  NOT_BUILT,
+  positive,
+  size,
+  topicName,
+} from './kinds.ts'
+
+const registryUrl = z
+  .string()
+  .regex(/^https?:\/\/[^\s/]/, { error: 'must be an http or https URL' })
+  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), {
+    error: 'must not hold credentials: write { url, username, password } with env: or file: references',
+  })
+
+/** A URL, or one with credentials. */
+const registry = z.union(
+  [registryUrl, z.strictObject({ url: registryUrl, username: z.string().optional(), password: z.string().optional() })],
+  { error: 'must be an http or https URL without credentials, or { url, username, password }' },
+)
+
+const format = z
+  .strictObject({
+    type: choice(['avro', 'json']),
+    schema: z.string({ error: 'must be the path of an Avro schema file' }).min(1).optional(),
+    registry: registry.optional(),
+  })
+  .superRefine((given, context) => {
+    if (given.type === 'avro' && (given.schema === undefined) === (given.registry === undefined)) {
+      context.addIssue({ code: 'custom', message: 'avro needs one of schema (a file) and registry (a URL)' })
+    }
+    if (given.type === 'json' && given.registry !== undefined) {
+      context.addIssue({ code: 'custom', path: ['registry'], message: 'is for type avro only' })
+    }
+  })
+
+const topic = z
+  .union([topicName(), z.array(z.unknown())], { error: 'must be the name of a topic' })
+  .transform((given, context) => {
+    if (typeof given === 'string') return given
+    context.addIssue({ code: 'custom', message: `a list of topics is ${NOT_BUILT}: name one topic` })
+    return z.NEVER
+  })
+
+const time = z.union(
+  [fieldPath(), z.strictObject({ field: fieldPath(), unit: choice(['s', 'ms', 'us']).optional() })],
+  {
+    error: 'must be a field, or { field, unit } with unit s, ms or us',
+  },
+)
+
+const eventType = z.union([fieldPath(), z.strictObject({ const: z.string().min(1) })], {
+  error: 'must be a field, or { const: name } for a topic that holds one type only',
+})
+
+const views = z.strictObject({
+  topic,
+  format,
+  fields: z.strictObject({ viewId: fieldPath().optional(), userId: fieldPath(), itemId: fieldPath(), time }),
+})
+
+const engagements = z.strictObject({
+  topic,
+  format,
+  fields: z.strictObject({
+    viewId: fieldPath().optional(),
+    engagementId: fieldPath().optional(),
+    userId: fieldPath(),
+    itemId: fieldPath(),
+    time,
+    type: eventType,
+    value: fieldPath().optional(),
+  }),
+})
+
+const label = z
+  .strictObject({
+    on: z.string({ error: 'must be an engagement type' }).min(1, { error: 'must be an engagement type' }),
+    within: positive(duration()),
+    fold: choice(['any', 'first', 'last', 'max', 'sum', 'count']).prefault('any'),
+    default: z.number({ error: 'must be a number or null' }).nullable().default(0),
+  })
+  .superRefine((given, context) => {
+    const whole = given.fold === 'any' || given.fold === 'count'
+    if (whole && given.default !== null && (given.default | 0) !== given.default) {
+      context.addIssue({
+        code: 'custom',
+        path: ['default'],
+        message: `must be a whole number for the fold ${given.fold}`,
+      })
+    }
+  })
+
+const sampleFormat = z
+  .union(
+    [choice(['avro', 'json']), z.strictObject({ type: choice(['avro', 'json']), registry: registry.optional() })],
+    {
+      error: 'must be avro, json or { type: avro, registry: URL }',
+    },
+  )
+  .transform((given) => (typeof given === 'string' ? { type: given, registry: undefined } : given))
+  .refine((given) => given.type === 'avro' || given.registry === undefined, {
+    path: ['registry'],
+    error: 'is for type avro only',
+  })
+
+const kafkaSink = z.strictObject({
+  type: z.literal('kafka'),
+  topic: topicName(),
+  format: sampleFormat.prefault('avro'),
+  compression: choice(['none', 'lz4', 'gzip', 'zstd', 'snappy']).prefault('lz4'),
+})
+
+const fileSink = z
+  .strictObject({
+    type: z.literal('file'),
+    format: choice(['avro', 'jsonl'], ['parquet']).prefault('avro'),
+    folder: z.string({ error: 'must be the path of a folder' }).min(1),
+    compression: choice(['none', 'deflate']).prefault('none'),
+    rollSize: positive(size()).prefault('128MiB'),
+    rollEvery: positive(duration()).prefault('5m'),
+  })
+  .refine((sink) => sink.format === 'avro' || sink.compression === 'none', {
+    path: ['compression'],
+    error: 'is for format avro only',
+  })
+
+export const pipelineShape = z.strictObject({
+  name: z
+    .string({ error: 'must be a name' })
+    .regex(/^[A-Za-z0-9._-]{1,100}$/, { error: 'must be 1 to 100 of letters, digits, dot, underscore and hyphen' }),
+  sources: z.strictObject({ views, engagements: z.array(engagements).min(1, { error: 'needs at least one topic' }) }),
+  labels: z
+    .record(
+      z.string().regex(AVRO_NAME, {
+        error: 'a label is a field of the sample: letters, digits and underscore, no digit first',
+      }),
+      label,
+    )
+    .refine((labels) => Object.keys(labels).length > 0, { error: 'needs at least one label' }),
+  time: z
+    .strictObject({
+      basis: choice(['event', 'arrival']).prefault('event'),
+      outOfOrderness: duration().prefault('5s'),
+      allowedLateness: duration().prefault('15s'),
+      idleAfter: positive(duration()).prefault('5s'),
+      idle: choice(['follow', 'ignore']).prefault('follow'),
+      maxClockSkew: durationOrOff().prefault('5m'),
+      alignWithin: durationOrOff().prefault('1m'),
+      clockSkewTolerance: duration().prefault('0s'),
+      rememberSealed: duration().prefault('1m'),
+    })
+    .prefault({}),
+  emit: z.strictObject({ policy: choice(['final'], ['early', 'correct']).prefault('final') }).prefault({}),
+  negatives: z
+    .strictObject({
+      keep: z
+        .number({ error: 'must be 1.0' })
+        .refine((keep) => keep === 1, { error: `must be 1.0: keeping a part of the negatives is ${NOT_BUILT}` })
+        .default(1),
+    })
+    .prefault({}),
+  onMiskeyed: choice(['stop', 'deadLetter']).prefault('stop'),
+  createTopics: z.boolean({ error: 'must be true or false' }).default(false),
+  sinks: z
+    .array(z.discriminatedUnion('type', [kafkaSink, fileSink], { error: 'must be kafka or file' }))
+    .min(1, { error: 'needs at least one sink' }),
+  sideOutputs: z
+    .strictObject({
+      late: topicName().prefault('samples-late'),
+      orphans: topicName().prefault('samples-orphans'),
+      deadLetters: topicName().prefault('samples-dead-letters'),
+    })
+    .prefault({}),
+  delivery: choice(['at-least-once'], ['exactly-once']).prefault('at-least-once'),
+  limits: z
+    .strictObject({
+      inflated: positive(size()).prefault('64MiB'),
+      record: positive(size()).prefault('1MiB'),
+      items: positive(count()).prefault('100k'),
+      depth: positive(count()).prefault('64'),
+      string: positive(size()).prefault('1MiB'),
+    })
+    .prefault({}),
+})
+
+export type PipelineFile = z.output<typeof pipelineShape>

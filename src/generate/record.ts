@@ -1,0 +1,147 @@
+/**
+ * Generated events as records of a source, by its field map: values at their paths, in the units and types that the
+ * source says, and the rest of its schema filled in.
+ *
+ * The same event always gives the same bytes: what is filled in follows from the event's number.
+ */
+import avro from 'avsc'
+import type { AvroSchema, Source } from '../config/model.ts'
+import { type GeneratedEvent, VIEWS } from './event.ts'
+import { filler, inUnion } from './filler.ts'
+import { Random } from './random.ts'
+
+export class RecordError extends Error {
+  override name = 'RecordError'
+}
+
+type Json = { [key: string]: unknown }
+
+/** Times come in as milliseconds, and go out as the logical type says. */
+class Micros extends avro.types.LogicalType {
+  override _fromValue(value: unknown): unknown {
+    return value
+  }
+
+  override _toValue(value: unknown): unknown {
+    return (value as number) * 1000
+  }
+}
+
+export class RecordMaker {
+  readonly source: Source
+  private readonly seed: number
+  private readonly type: avro.types.RecordType | undefined
+
+  constructor(source: Source, seed: number) {
+    this.source = source
+    this.seed = seed
+    const { format } = source
+    if ('registry' in format) {
+      throw new RecordError(`topic ${source.topic}: generating the wire format of a schema registry is not built yet`)
+    }
+    if (format.schema !== undefined) this.type = recordType(format.schema, source.fields.time.unit === undefined)
+  }
+
+  /** The bytes of the record in the source's own format. */
+  encode(event: GeneratedEvent): Buffer {
+    const { format } = this.source
+    if (format.type === 'json' || this.type === undefined) return Buffer.from(this.json(event))
+    const record = this.record(event)
+    try {
+      return this.type.toBuffer(record)
+    } catch (error) {
+      throw new RecordError(`topic ${this.source.topic}: an event does not fit the schema: ${(error as Error).message}`)
+    }
+  }
+
+  /** The record as JSON text, whatever the source's format. */
+  json(event: GeneratedEvent): string {
+    const record: Json = this.type === undefined ? {} : (filler(this.type, '', this.random(event)) as Json)
+    for (const [path, value] of this.mapped(event)) putAt(record, path, value)
+    return JSON.stringify(record, (_key, value) => (Buffer.isBuffer(value) ? value.toString('latin1') : value))
+  }
+
+  private record(event: GeneratedEvent): Json {
+    const type = this.type!
+    const record = filler(type, '', this.random(event)) as Json
+    for (const [path, value] of this.mapped(event)) putTyped(record, type, path, value)
+    return record
+  }
+
+  private random(event: GeneratedEvent): Random {
+    return new Random(this.seed, event.number * 2 + event.source + 1)
+  }
+
+  private mapped(event: GeneratedEvent): [path: readonly string[], value: unknown][] {
+    const { fields } = this.source
+    const { viewId, itemId, type, value } = event.fields
+    const mapped: [readonly string[], unknown][] = [
+      [fields.userId, event.user],
+      [fields.itemId, itemId],
+      [fields.time.path, this.timeOf(event)],
+    ]
+    if (fields.viewId !== undefined) mapped.push([fields.viewId, viewId])
+    if (event.source === VIEWS) return mapped
+    if (fields.value !== undefined) mapped.push([fields.value, value])
+    if (fields.type !== undefined && 'path' in fields.type) mapped.push([fields.type.path, type])
+    if (fields.engagementId !== undefined) mapped.push([fields.engagementId, `engagement-${event.number}`])
+    return mapped
+  }
+
+  private timeOf(event: GeneratedEvent): number {
+    const { unit } = this.source.fields.time
+    if (unit === 's') return event.timeMs / 1000
+    return unit === 'us' ? event.timeMs * 1000 : event.timeMs
+  }
+}
+
+function recordType(schema: AvroSchema, withLogicalTypes: boolean): avro.types.RecordType {
+  const logicalTypes = withLogicalTypes ? { 'timestamp-micros': Micros } : {}
+  return avro.Type.forSchema(schema as avro.Schema, { logicalTypes } as never) as avro.types.RecordType
+}
+
+function putAt(record: Json, path: readonly string[], value: unknown): void {
+  let at = record
+  for (const name of path.slice(0, -1)) {
+    const inner = at[name]
+    at = at[name] = typeof inner === 'object' && inner !== null ? (inner as Json) : {}
+  }
+  at[path[path.length - 1]] = value
+}
+
+/** Puts the value at its path, through unions that hold the records on the way. */
+function putTyped(record: Json, type: avro.types.RecordType, path: readonly string[], value: unknown): void {
+  const field = type.fields.find((candidate) => candidate.name === path[0])
+  if (field === undefined) throw new RecordError(`the schema has no field ${path.join('.')}`)
+  if (path.length === 1) {
+    record[field.name] = typed(field.type, value)
+    return
+  }
+  const isUnion =
+    field.type instanceof avro.types.WrappedUnionType || field.type instanceof avro.types.UnwrappedUnionType
+  const inner = isUnion
+    ? (field.type as avro.types.UnwrappedUnionType).types.find((branch) => branch instanceof avro.types.RecordType)
+    : field.type
+  const random = new Random(0)
+  const held = (
+    isUnion || record[field.name] === null ? filler(inner!, field.name, random) : record[field.name]
+  ) as Json
+  putTyped(held, inner as avro.types.RecordType, path.slice(1), value)
+  const wrapped = field.type instanceof avro.types.WrappedUnionType ? { [inner!.branchName!]: held } : held
+  record[field.name] = wrapped
+}
+
+function typed(type: avro.Type, value: unknown): unknown {
+  const { types } = avro
+  if (type instanceof types.WrappedUnionType || type instanceof types.UnwrappedUnionType) {
+    return value === null ? null : inUnion(type, (branch) => typed(branch, value), false)
+  }
+  if (type instanceof types.LogicalType) return value
+  const isNumber =
+    type instanceof types.IntType ||
+    type instanceof types.LongType ||
+    type instanceof types.FloatType ||
+    type instanceof types.DoubleType
+  if (isNumber) return Number(value)
+  return type instanceof types.StringType ? String(value) : value
+}

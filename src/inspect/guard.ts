@@ -1,0 +1,17 @@
+/**
+ * Who may ask the control server: this machine alone, and no web page that a browser on it has been led to (a name that
+ * an attacker rebinds to 127.0.0.1 still stands in the Host header). Pure.
+ */
+const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|::1)$/
+const HOST_HEADER = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK_HOST.test(host)
+}
+
+/** Whether a request's Host header names this machine; `bound` is the address that the configuration gave. */
+export function isOwnHost(header: string | undefined, bound: string): boolean {
+  if (header === undefined) return false
+  if (HOST_HEADER.test(header)) return true
+  return isLoopback(bound) && header.replace(/:\d{1,5}$/, '') === bound
+}

@@ -1,0 +1,186 @@
+/**
+ * The control server: how a node is asked how it is, and, over the embedded log, given events. On this machine only.
+ *
+ * Owns: the listening socket, the node's address file, a timer that looks at how fast partitions go.
+ *
+ * Invariants:
+ * 1. It reads the node and never changes it; only POST writes, and only to the log.
+ * 2. Bodies are bounded in size, in number and in time.
+ *
+ * How it fails: starting rejects with one clear line (the port is taken, the address is not this machine's); a request
+ * fails by itself, as JSON `{ "error": ... }`, and is logged without what was sent.
+ */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type FastifyInstance, fastify } from 'fastify'
+import type { SourceReader } from '../codec/port.ts'
+import { type Clock, systemClock } from '../time/clock.ts'
+import { type NodeAddress, removeAddress, writeAddress } from './address.ts'
+import { isLoopback, isOwnHost } from './guard.ts'
+import { ledgerReport } from './ledger.ts'
+import { makeMetrics } from './metrics.ts'
+import { addPosting } from './posting.ts'
+import { RateMeter } from './rates.ts'
+import { readinessOf, type Surroundings, statusOf } from './status.ts'
+import type { NodeView } from './view.ts'
+
+export interface ControlLogger {
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+export interface ControlOptions {
+  readonly node: NodeView
+  /** Of the sources, in their order: what is posted is decoded with them. */
+  readonly readers: readonly SourceReader[]
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Where the address is written, for `status` to find. */
+  readonly dataDir: string
+  readonly version: string
+  readonly logger: ControlLogger
+  readonly clock?: Clock
+}
+
+export interface ControlServer {
+  readonly url: string
+  close(): Promise<void>
+}
+
+const LOOK_EVERY_MS = 1000
+const DELAY_LOOKS = 30
+const REQUEST_TIMEOUT_MS = 60_000
+const MAX_CONNECTIONS = 256
+const MAX_TOPIC_LENGTH = 249
+const CLOSE_LIMIT_MS = 3000
+
+export async function startControlServer(options: ControlOptions): Promise<ControlServer> {
+  const { node, host, port, dataDir } = options
+  if (!isLoopback(host)) throw new Error(`control.host ${host}: the control server listens on this machine alone`)
+  const pace = new Pace(node, options.clock ?? systemClock)
+  const app = makeApp(options, pace)
+  const url = await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
+    throw listenError(error, host, port)
+  })
+  app.server.maxConnections = MAX_CONNECTIONS
+  pace.url = url
+  const address: NodeAddress = { id: node.id, url, pid: process.pid, startedAt: new Date().toISOString() }
+  pace.start()
+  let closing: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    pace.stop()
+    await removeAddress(dataDir, address)
+    // Whoever is slow beyond the limit is cut off.
+    const limit = new AbortController()
+    const cut = sleep(CLOSE_LIMIT_MS, undefined, { signal: limit.signal, ref: false })
+    cut.then(() => app.server.closeAllConnections()).catch(() => {})
+    await app.close()
+    limit.abort()
+  }
+  try {
+    await writeAddress(dataDir, address)
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { url, close: () => (closing ??= close()) }
+}
+
+function makeApp(options: ControlOptions, pace: Pace): FastifyInstance {
+  const { node, host, logger, version } = options
+  const clock = options.clock ?? systemClock
+  const app = fastify({
+    logger: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_TOPIC_LENGTH },
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    if (isOwnHost(request.headers.host, host)) return
+    return reply.code(403).send({ error: 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]' })
+  })
+  app.setNotFoundHandler((request, reply) => {
+    return reply.code(404).send({ error: `no ${request.method} ${request.url.split('?')[0]} here` })
+  })
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const code = error.statusCode ?? 500
+    if (code >= 500) logger.error({ route: request.routeOptions.url, error: error.message }, 'a control request failed')
+    return reply.code(code).send({ error: error.message })
+  })
+  const metrics = makeMetrics(node, () => clock.wallMs())
+  app.get('/health', async () => ({ alive: true }))
+  app.get('/ready', async (_, reply) => {
+    const readiness = readinessOf(node)
+    return reply.code(readiness.ready ? 200 : 503).send(readiness)
+  })
+  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
+  app.get('/status', async () => statusOf(node, pace.surroundings(version)))
+  app.get('/ledger', async () => {
+    return { node: node.id, ...ledgerReport(new Map(node.partitions.map((p) => [p.index, p.state.ledger]))) }
+  })
+  addPosting(app, { node, readers: options.readers, clock })
+  return app
+}
+
+/** What the server learns over time: rates, and how long the loop was held up. */
+class Pace {
+  url = ''
+  private readonly node: NodeView
+  private readonly clock: Clock
+  private readonly meter = new RateMeter()
+  private readonly delay = monitorEventLoopDelay({ resolution: 10 })
+  private readonly startedMs: number
+  private timer: NodeJS.Timeout | undefined
+  private looks = 0
+  private p99Ms: number | undefined
+
+  constructor(node: NodeView, clock: Clock) {
+    this.node = node
+    this.clock = clock
+    this.startedMs = clock.monotonicMs()
+  }
+
+  start(): void {
+    this.delay.enable()
+    this.look()
+    this.timer = setInterval(() => this.look(), LOOK_EVERY_MS)
+    this.timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.timer)
+    this.delay.disable()
+  }
+
+  surroundings(version: string): Surroundings {
+    return {
+      url: this.url,
+      version,
+      uptimeMs: this.clock.monotonicMs() - this.startedMs,
+      wallMs: this.clock.wallMs(),
+      memory: process.memoryUsage(),
+      eventLoopP99Ms: this.p99Ms ?? this.delayMs(),
+      ratePerS: (partition) => this.meter.perSecond(partition),
+    }
+  }
+
+  private look(): void {
+    const counts = new Map(this.node.partitions.map((p) => [p.index, p.rates.recordsJoined]))
+    this.meter.look(this.clock.monotonicMs(), counts)
+    if (++this.looks % DELAY_LOOKS !== 0) return
+    this.p99Ms = this.delayMs()
+    this.delay.reset()
+  }
+
+  private delayMs(): number {
+    const ns = this.delay.percentile(99)
+    return Number.isFinite(ns) ? ns / 1e6 : 0
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code !== 'EADDRINUSE') return error
+  return new Error(`control.port ${port} on ${host} is in use: does a node run already? 0 takes any free port`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,174 @@
+/**
+ * A node's status as JSON. Pure: reads the node and what it is handed, and changes nothing.
+ *
+ * Invariant: what is not known is null, never left out and never a made-up 0; a number is always finite.
+ */
+import { PENDING, UNDECIDED } from '../join/ledger.ts'
+import type { NodeState, NodeView, PartitionView } from './view.ts'
+import { lagOf } from './view.ts'
+
+export interface NodeStatus {
+  readonly node: string
+  readonly url: string
+  readonly version: string
+  readonly pid: number
+  readonly uptimeMs: number
+  readonly log: 'kafka' | 'embedded'
+  readonly group: string
+  readonly pipeline: { readonly name: string; readonly fingerprint: string }
+  readonly state: NodeState
+  readonly partitionCount: number
+  readonly partitions: readonly PartitionStatus[]
+  readonly totals: Totals
+  readonly memory: { readonly rssBytes: number; readonly heapUsedBytes: number; readonly externalBytes: number }
+  readonly commits: number
+  readonly eventLoopDelayMs: { readonly p99: number }
+}
+
+export interface PartitionStatus {
+  readonly partition: number
+  readonly state: 'live' | 'replaying'
+  readonly sources: readonly SourceStatus[]
+  readonly watermarkMs: number | null
+  readonly watermarkLagMs: number | null
+  readonly pendingViews: number
+  readonly undecided: number
+  readonly users: number
+  readonly liveActors: number
+  readonly restarts: number
+  readonly stateBytes: number
+  readonly bufferedBytes: number
+  readonly recordsJoined: number
+  readonly recordsReplayed: number
+  readonly ratePerS: number
+}
+
+export interface SourceStatus {
+  readonly topic: string
+  readonly position: number
+  readonly end: number | null
+  readonly lag: number | null
+  readonly highestMs: number | null
+  readonly silenceMs: number
+  readonly paused: boolean
+}
+
+export interface Totals {
+  readonly lag: number | null
+  readonly pendingViews: number
+  readonly undecided: number
+  readonly users: number
+  readonly liveActors: number
+  readonly restarts: number
+  readonly stateBytes: number
+  readonly bufferedBytes: number
+  readonly recordsJoined: number
+  readonly ratePerS: number
+}
+
+/** What the node itself does not know. */
+export interface Surroundings {
+  readonly url: string
+  readonly version: string
+  readonly uptimeMs: number
+  readonly wallMs: number
+  readonly memory: NodeJS.MemoryUsage
+  readonly eventLoopP99Ms: number
+  readonly ratePerS: (partition: number) => number
+}
+
+export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
+  const { group } = node.config.node
+  const { name, fingerprint } = node.config.pipeline
+  const partitions = [...node.partitions]
+    .sort((a, b) => a.index - b.index)
+    .map((partition) => partitionStatus(partition, node.topics, around))
+  return {
+    node: node.id,
+    url: around.url,
+    version: around.version,
+    pid: process.pid,
+    uptimeMs: Math.round(around.uptimeMs),
+    log: node.log.kind,
+    group,
+    pipeline: { name, fingerprint },
+    state: node.state,
+    partitionCount: node.partitionCount,
+    partitions,
+    totals: totalsOf(partitions),
+    memory: {
+      rssBytes: around.memory.rss,
+      heapUsedBytes: around.memory.heapUsed,
+      externalBytes: around.memory.external,
+    },
+    commits: node.commits,
+    eventLoopDelayMs: { p99: Math.round(around.eventLoopP99Ms * 10) / 10 },
+  }
+}
+
+function partitionStatus(p: PartitionView, topics: readonly string[], around: Surroundings): PartitionStatus {
+  const { ledger, clocks } = p.state
+  const watermarkMs = finite(clocks.watermarkMs)
+  return {
+    partition: p.index,
+    state: p.isLive ? 'live' : 'replaying',
+    sources: topics.map((topic, source) => ({
+      topic,
+      position: p.position[source],
+      end: finite(p.endOffset[source]),
+      lag: lagOf(p, source) ?? null,
+      highestMs: finite(clocks.highestMs[source]),
+      silenceMs: Math.round(clocks.silenceMs[source]),
+      paused: p.isPaused(source),
+    })),
+    watermarkMs,
+    watermarkLagMs: watermarkMs === null ? null : Math.round(around.wallMs - watermarkMs),
+    pendingViews: ledger[PENDING],
+    undecided: ledger[UNDECIDED],
+    users: p.state.users.size,
+    liveActors: p.users.live,
+    restarts: p.users.restarts,
+    stateBytes: p.state.arena.usedBytes,
+    bufferedBytes: p.bufferedBytes,
+    recordsJoined: p.rates.recordsJoined,
+    recordsReplayed: p.rates.recordsReplayed,
+    ratePerS: Math.round(around.ratePerS(p.index)),
+  }
+}
+
+export function totalsOf(partitions: readonly PartitionStatus[]): Totals {
+  const sum = (pick: (partition: PartitionStatus) => number): number => partitions.reduce((n, p) => n + pick(p), 0)
+  const lags = partitions.flatMap((partition) => partition.sources.map((source) => source.lag))
+  return {
+    lag: lags.includes(null) ? null : lags.reduce<number>((total, lag) => total + lag!, 0),
+    pendingViews: sum((p) => p.pendingViews),
+    undecided: sum((p) => p.undecided),
+    users: sum((p) => p.users),
+    liveActors: sum((p) => p.liveActors),
+    restarts: sum((p) => p.restarts),
+    stateBytes: sum((p) => p.stateBytes),
+    bufferedBytes: sum((p) => p.bufferedBytes),
+    recordsJoined: sum((p) => p.recordsJoined),
+    ratePerS: sum((p) => p.ratePerS),
+  }
+}
+
+export interface Readiness {
+  readonly ready: boolean
+  /** What is not, one line each. */
+  readonly waitingFor: readonly string[]
+}
+
+/** Ready: started, and every partition that this node has been given is live. */
+export function readinessOf(node: NodeView): Readiness {
+  const waitingFor: string[] = []
+  if (node.state !== 'running') waitingFor.push(`the node is ${node.state}`)
+  for (const partition of node.partitions) {
+    if (!partition.isLive) waitingFor.push(`partition ${partition.index} is replaying`)
+  }
+  return { ready: waitingFor.length === 0, waitingFor }
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
+}

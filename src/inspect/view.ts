@@ -1,0 +1,56 @@
+/**
+ * What the control server may see of a node: read-only, and no more than it shows. `Node` and `Partition` have this
+ * shape by themselves; tests bring their own.
+ *
+ * Invariant: nothing here is changed, awaited or kept by the inspection: a scrape costs the join a few reads.
+ */
+import type { NodeConfig, Pipeline } from '../config/model.ts'
+import type { Log } from '../log/port.ts'
+
+export type NodeState = 'starting' | 'running' | 'stopping'
+
+export interface NodeView {
+  readonly id: string
+  readonly state: NodeState
+  readonly config: {
+    readonly pipeline: Pick<Pipeline, 'name' | 'fingerprint'>
+    readonly node: Pick<NodeConfig, 'group' | 'memory'>
+  }
+  readonly log: Log
+  /** Of the sources, in their order. */
+  readonly topics: readonly string[]
+  /** Of the whole log, on whatever nodes; 0 while unknown. */
+  readonly partitionCount: number
+  readonly commits: number
+  /** This node's own. */
+  readonly partitions: readonly PartitionView[]
+}
+
+export interface PartitionView {
+  readonly index: number
+  readonly isLive: boolean
+  /** Fetched and not yet joined. */
+  readonly bufferedBytes: number
+  /** Per source: the next offset to take; the log's end when last heard of, Infinity while unknown. */
+  readonly position: ArrayLike<number>
+  readonly endOffset: ArrayLike<number>
+  isPaused(source: number): boolean
+  readonly rates: { readonly recordsJoined: number; readonly recordsReplayed: number; readonly joinMs: number }
+  readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
+  readonly state: {
+    readonly ledger: ArrayLike<number>
+    readonly users: { readonly size: number }
+    readonly arena: { readonly usedBytes: number; readonly reservedBytes: number }
+    readonly clocks: {
+      readonly watermarkMs: number
+      readonly highestMs: ArrayLike<number>
+      readonly silenceMs: ArrayLike<number>
+    }
+  }
+}
+
+/** Records still to be read; undefined while the log's end is unknown. */
+export function lagOf(partition: PartitionView, source: number): number | undefined {
+  const end = partition.endOffset[source]
+  return Number.isFinite(end) ? Math.max(0, end - partition.position[source]) : undefined
+}

@@ -1,0 +1,64 @@
+/**
+ * The journal on RocksDB: one database for a node, its partitions told apart by their keys (keys.ts). How it opens and
+ * fails: open.ts and database.ts.
+ */
+import { join } from 'node:path'
+import type { Database } from './database.ts'
+import { type JournalLogger, openDatabase } from './open.ts'
+import { JournalError, type JournalStore, type PartitionJournal } from './port.ts'
+import { RocksPartition } from './rocksPartition.ts'
+
+export interface RocksJournalOptions {
+  readonly folder: string
+  /** Memory for what is not yet in files: twice this for each of two column families, at most. */
+  readonly writeBufferBytes?: number
+  readonly logger?: JournalLogger
+}
+
+const WRITE_BUFFER_BYTES = 8 * 2 ** 20
+
+export async function openRocksJournal(options: RocksJournalOptions): Promise<JournalStore> {
+  const folder = join(options.folder)
+  const opened = await openDatabase(folder, options.writeBufferBytes ?? WRITE_BUFFER_BYTES, options.logger)
+  return new RocksStore(opened.database, opened.movedAside)
+}
+
+class RocksStore implements JournalStore {
+  readonly movedAside: number
+  private readonly database: Database
+  private readonly open = new Map<number, RocksPartition>()
+  private closing: Promise<void> | null = null
+
+  constructor(database: Database, movedAside: number) {
+    this.database = database
+    this.movedAside = movedAside
+  }
+
+  get broken(): JournalError | null {
+    return this.database.broken
+  }
+
+  async partition(partition: number): Promise<PartitionJournal> {
+    if (this.closing) throw new JournalError('CLOSED', 'journal: closed')
+    if (this.open.has(partition)) throw new JournalError('LOCKED', `journal: partition ${partition} is open already`)
+    const journal = new RocksPartition(this.database, partition, () => this.open.delete(partition))
+    this.open.set(partition, journal)
+    try {
+      await journal.begin()
+    } catch (error) {
+      await journal.close()
+      throw error
+    }
+    return journal
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeAll()
+    return this.closing
+  }
+
+  private async closeAll(): Promise<void> {
+    for (const journal of [...this.open.values()]) await journal.close()
+    await this.database.close()
+  }
+}

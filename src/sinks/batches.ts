@@ -1,0 +1,93 @@
+/**
+ * Record batches on their way to one topic: built as records come, sent when large enough or when told, and awaited
+ * before a commit. Samples, side outputs and dead letters all go this way.
+ *
+ * Owns: one builder a partition, and the sends under way.
+ * Invariants: batches of a partition are appended in the order in which they were built; `flush` resolves only when
+ * everything added before it is durable.
+ *
+ * How it fails: an append that the log refuses for good rejects the flush that covers it, and every later one.
+ */
+import type { Compression } from '../config/model.ts'
+import type { Writer } from '../log/port.ts'
+import { RecordBatchBuilder, type RecordHeader } from '../log/recordBatch/builder.ts'
+
+/** Uncompressed; below brokers' default limit of a megabyte whatever the compression makes of it. */
+const BATCH_BYTES = 512 * 1024
+
+interface Lane {
+  readonly builder: RecordBatchBuilder
+  sending: Promise<void>
+}
+
+export class BatchedTopic {
+  bufferedBytes = 0
+  private readonly lanes = new Map<number, Lane>()
+  private readonly topic: string
+  private readonly compression: Compression
+  private readonly writer: Writer
+  private readonly onAppended: ((partition: number, baseOffset: number, count: number) => void) | undefined
+
+  constructor(
+    topic: string,
+    compression: Compression,
+    writer: Writer,
+    onAppended?: (partition: number, baseOffset: number, count: number) => void,
+  ) {
+    this.topic = topic
+    this.compression = compression
+    this.writer = writer
+    this.onAppended = onAppended
+  }
+
+  add(
+    partition: number,
+    stampMs: number,
+    key: Uint8Array | null,
+    keyAt: number,
+    keyLength: number,
+    value: Uint8Array | null,
+    valueAt: number,
+    valueLength: number,
+    headers?: readonly RecordHeader[],
+  ): void {
+    const lane = this.lane(partition)
+    const room = lane.builder.sizeBytes + keyLength + valueLength
+    if (lane.builder.count > 0 && room > BATCH_BYTES) this.push(partition)
+    const before = lane.builder.sizeBytes
+    lane.builder.add(stampMs, key, keyAt, keyLength, value, valueAt, valueLength, headers)
+    this.bufferedBytes += lane.builder.sizeBytes - before
+  }
+
+  push(partition: number): void {
+    const lane = this.lane(partition)
+    if (lane.builder.count === 0) return
+    const sizeBytes = lane.builder.sizeBytes
+    const batch = lane.builder.finish()
+    const sent = this.writer.append(this.topic, partition, batch).then((baseOffset) => {
+      this.bufferedBytes -= sizeBytes
+      this.onAppended?.(partition, baseOffset, batch.count)
+    })
+    // Both are awaited: an earlier failure is not hidden by a later success.
+    lane.sending = Promise.all([lane.sending, sent]).then(() => {})
+    lane.sending.catch(() => {})
+  }
+
+  async flush(partition?: number): Promise<void> {
+    if (partition !== undefined) {
+      this.push(partition)
+      await this.lane(partition).sending
+      return
+    }
+    await Promise.all([...this.lanes.keys()].map((p) => this.flush(p)))
+  }
+
+  private lane(partition: number): Lane {
+    let lane = this.lanes.get(partition)
+    if (lane === undefined) {
+      lane = { builder: new RecordBatchBuilder({ compression: this.compression }), sending: Promise.resolve() }
+      this.lanes.set(partition, lane)
+    }
+    return lane
+  }
+}
