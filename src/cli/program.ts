@@ -2,7 +2,10 @@
 import { Command } from 'commander'
 import { addCheck } from './check.ts'
 import { addCluster } from './cluster.ts'
+import { addDemo } from './demo.ts'
+import { addGenerate } from './generate.ts'
 import { addLedger } from './ledger.ts'
+import { addSchema } from './schema.ts'
 import { readVersion } from './version.ts'
 
 export function makeProgram(): Command {
@@ -14,5 +17,8 @@ export function makeProgram(): Command {
   addCluster(program)
   addLedger(program)
   addCheck(program)
+  addSchema(program)
+  addGenerate(program)
+  addDemo(program)
   return program
 }

@@ -6,8 +6,8 @@
  */
 
 import { makeLogger } from '../cli/logger.ts'
-import { openSourceReader } from '../codec/source.ts'
 import { readVersion } from '../cli/version.ts'
+import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import { Node } from './node.ts'

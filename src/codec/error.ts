@@ -12,8 +12,11 @@ export class SchemaError extends Error {
 
 export class Refusal {
   readonly reason: string
+  /** Whether the reason begins with a field's path. */
+  readonly hasPath: boolean
 
-  constructor(reason: string) {
+  constructor(reason: string, hasPath = false) {
     this.reason = reason
+    this.hasPath = hasPath
   }
 }

@@ -35,6 +35,11 @@ export function isoToMs(bytes: Uint8Array, at: number, length: number): number {
   return base + ms - zoneMs(bytes, k, end)
 }
 
+export function isoTextToMs(text: string): number {
+  const bytes = Buffer.from(text)
+  return isoToMs(bytes, 0, bytes.length)
+}
+
 function dateMs(bytes: Uint8Array, at: number): number {
   const year = pair(bytes, at, 99) * 100 + pair(bytes, at + 2, 99)
   const month = pair(bytes, at + 5, 12)

@@ -64,7 +64,7 @@ export interface SampleEncoder {
   prepare(row: SampleRow): Promise<void> | undefined
   /** Encodes into `out.buffer` at `out.end`, growing it, and moves `out.end`. */
   encode(row: SampleRow, out: ByteBuffer): void
-  /** The schema of the samples; null for JSON. With wire format, that of the pipeline: each writer has its own. */
+  /** The schema of the samples; null for JSON, and in wire format where each writer of the view has its own. */
   readonly schema: AvroSchema | null
   /** Samples whose view was rewritten from another writer schema to the pipeline's. */
   readonly transcoded: number

@@ -40,10 +40,10 @@ export interface SampleRegistrar {
 }
 
 export class AvroSampleEncoder implements SampleEncoder {
-  readonly schema: AvroSchema
+  readonly schema: AvroSchema | null
   transcoded = 0
   private readonly pipeline: Pipeline
-  private readonly viewSchema: AvroSchema | null
+  private readonly viewSchema: AvroSchema | null | undefined
   private readonly reader: SourceReader
   private readonly registrar: SampleRegistrar | null
   private readonly name: string | undefined
@@ -55,9 +55,10 @@ export class AvroSampleEncoder implements SampleEncoder {
   private readonly isDouble: readonly boolean[]
   private readonly isNullable: readonly boolean[]
 
+  /** `viewSchema`: the pipeline's, null for a view that is text; undefined where every writer's own is used. */
   constructor(
     pipeline: Pipeline,
-    viewSchema: AvroSchema | null,
+    viewSchema: AvroSchema | null | undefined,
     reader: SourceReader,
     registrar: SampleRegistrar | null,
     name?: string,
@@ -67,7 +68,7 @@ export class AvroSampleEncoder implements SampleEncoder {
     this.reader = reader
     this.registrar = registrar
     this.name = name
-    this.schema = sampleSchema(pipeline, viewSchema, name)
+    this.schema = viewSchema === undefined ? null : sampleSchema(pipeline, viewSchema, name)
     this.isDouble = pipeline.labels.map(isDoubleLabel)
     this.isNullable = pipeline.labels.map((label) => label.default === null)
   }
@@ -86,7 +87,7 @@ export class AvroSampleEncoder implements SampleEncoder {
   private async addWay(writer: number): Promise<void> {
     await this.reader.ensure(writer)
     const schema = this.reader.schemaOf(writer)
-    const own = this.registrar === null ? this.viewSchema : schema
+    const own = (this.registrar === null ? this.viewSchema : undefined) ?? schema
     const view: AvroType | null = own === null ? null : resolveSchema(own)
     const { userId, itemId } = this.pipeline.sources[0].fields
     const schemaId =

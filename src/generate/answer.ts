@@ -38,7 +38,7 @@ function folded(label: Label, counted: readonly PlannedEngagement[]): number {
     case 'last':
       return values[values.length - 1]
     case 'max':
-      return values.reduce((a, b) => (a > b ? a : b))
+      return Math.max(...values)
     case 'sum':
       return values.reduce((a, b) => a + b, 0)
   }

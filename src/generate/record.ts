@@ -57,7 +57,10 @@ export class RecordMaker {
   /** The record as JSON text, whatever the source's format. */
   json(event: GeneratedEvent): string {
     const record: Json = this.type === undefined ? {} : (filler(this.type, '', this.random(event)) as Json)
-    for (const [path, value] of this.mapped(event)) putAt(record, path, value)
+    for (const [path, value] of this.mapped(event)) {
+      const isNumber = value !== null && this.type !== undefined && isNumeric(typeAt(this.type, path))
+      putAt(record, path, isNumber ? Number(value) : value)
+    }
     return JSON.stringify(record, (_key, value) => (Buffer.isBuffer(value) ? value.toString('latin1') : value))
   }
 
@@ -111,24 +114,43 @@ function putAt(record: Json, path: readonly string[], value: unknown): void {
 
 /** Puts the value at its path, through unions that hold the records on the way. */
 function putTyped(record: Json, type: avro.types.RecordType, path: readonly string[], value: unknown): void {
-  const field = type.fields.find((candidate) => candidate.name === path[0])
-  if (field === undefined) throw new RecordError(`the schema has no field ${path.join('.')}`)
+  const field = fieldOf(type, path)
   if (path.length === 1) {
     record[field.name] = typed(field.type, value)
     return
   }
-  const isUnion =
-    field.type instanceof avro.types.WrappedUnionType || field.type instanceof avro.types.UnwrappedUnionType
-  const inner = isUnion
-    ? (field.type as avro.types.UnwrappedUnionType).types.find((branch) => branch instanceof avro.types.RecordType)
-    : field.type
-  const random = new Random(0)
-  const held = (
-    isUnion || record[field.name] === null ? filler(inner!, field.name, random) : record[field.name]
-  ) as Json
-  putTyped(held, inner as avro.types.RecordType, path.slice(1), value)
-  const wrapped = field.type instanceof avro.types.WrappedUnionType ? { [inner!.branchName!]: held } : held
-  record[field.name] = wrapped
+  const inner = branchesOf(field.type).find((branch) => branch instanceof avro.types.RecordType)
+  if (inner === undefined) throw new RecordError(`the schema has no field ${path.join('.')}`)
+  const isWrapped = field.type instanceof avro.types.WrappedUnionType
+  const given = isWrapped ? (record[field.name] as Json | null)?.[inner.branchName!] : record[field.name]
+  const held = (inner.isValid(given) ? given : filler(inner, field.name, new Random(0))) as Json
+  putTyped(held, inner, path.slice(1), value)
+  record[field.name] = isWrapped ? { [inner.branchName!]: held } : held
+}
+
+function fieldOf(type: avro.types.RecordType, path: readonly string[]): avro.types.Field {
+  const field = type.fields.find((candidate) => candidate.name === path[0])
+  if (field === undefined) throw new RecordError(`the schema has no field ${path.join('.')}`)
+  return field
+}
+
+/** The types that a value may have, where it is not null. */
+function branchesOf(type: avro.Type): avro.Type[] {
+  const isUnion = type instanceof avro.types.WrappedUnionType || type instanceof avro.types.UnwrappedUnionType
+  return isUnion ? type.types.filter((branch) => !(branch instanceof avro.types.NullType)) : [type]
+}
+
+/** The type at a path, where it is not null. */
+export function typeAt(type: avro.Type, path: readonly string[]): avro.Type | undefined {
+  if (path.length === 0) return branchesOf(type)[0]
+  const record = branchesOf(type).find((branch) => branch instanceof avro.types.RecordType)
+  const field = record?.fields.find((candidate) => candidate.name === path[0])
+  return field && typeAt(field.type, path.slice(1))
+}
+
+export function isNumeric(type: avro.Type | undefined): boolean {
+  const { IntType, LongType, FloatType, DoubleType } = avro.types
+  return [IntType, LongType, FloatType, DoubleType].some((kind) => type instanceof kind)
 }
 
 function typed(type: avro.Type, value: unknown): unknown {
@@ -136,12 +158,6 @@ function typed(type: avro.Type, value: unknown): unknown {
   if (type instanceof types.WrappedUnionType || type instanceof types.UnwrappedUnionType) {
     return value === null ? null : inUnion(type, (branch) => typed(branch, value), false)
   }
-  if (type instanceof types.LogicalType) return value
-  const isNumber =
-    type instanceof types.IntType ||
-    type instanceof types.LongType ||
-    type instanceof types.FloatType ||
-    type instanceof types.DoubleType
-  if (isNumber) return Number(value)
+  if (isNumeric(type)) return Number(value)
   return type instanceof types.StringType ? String(value) : value
 }

@@ -1,28 +1,33 @@
 /**
  * Takes posted events into the embedded log: decoded as their source's reader would, put where their user belongs,
- * appended, and answered when durable.
+ * appended, and answered when durable. JSON lines for a topic of Avro are encoded by the source's schema on the way.
  *
  * Invariants:
  * 1. Nothing of a request is appended before all of it was decoded.
  * 2. Decoding gives the loop back every few records: a large body does not hold the join up.
  * 3. Records of one user keep the order in which they were sent.
  *
- * How it fails: BadRecord for what the reader refuses; SourceUnready where the registry cannot be reached; what the log
+ * How it fails: WrongForm where a topic takes no JSON lines; BadRecord for what the reader refuses; SourceUnready where the registry cannot be reached; what the log
  * says where an append fails (then a part may be appended: to send all of it again is safe, since copies are known by
  * their ids).
  */
+import { newByteBuffer } from '../codec/byteBuffer.ts'
+import { Refusal } from '../codec/error.ts'
+import { JsonToAvro } from '../codec/json/toAvro.ts'
 import type { SourceReader } from '../codec/port.ts'
+import type { DecodeLimits, Source } from '../config/model.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
-import { murmur2, partitionOf } from '../join/hash.ts'
+import { murmur2 } from '../join/hash.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import type { Log, TopicInfo, Writer } from '../log/port.ts'
-import { type EncodedBatch, RecordBatchBuilder } from '../log/recordBatch/builder.ts'
+import type { Log, Writer } from '../log/port.ts'
 import { BadRecord, type Records } from './body.ts'
+import { Lanes } from './lanes.ts'
 
 export interface IntakeOptions {
   readonly log: Log
-  /** Of the sources, with their readers in the same order. */
-  readonly topics: readonly string[]
+  readonly sources: readonly Source[]
+  readonly limits: DecodeLimits
+  /** Of the sources, in their order. */
   readonly readers: readonly SourceReader[]
   readonly wallMs: () => number
 }
@@ -31,18 +36,20 @@ export class SourceUnready extends Error {
   override name = 'SourceUnready'
 }
 
+export class WrongForm extends Error {
+  override name = 'WrongForm'
+}
+
 /** A slice of a body that is decoded in one go. */
 const SLICE_RECORDS = 256
 const SLICE_BYTES = 128 * 1024
-/** Uncompressed, of one batch that is appended. */
-const BATCH_BYTES = 512 * 1024
-/** What a batch of one record has beside its key and value, at most. */
-const OVERHEAD_BYTES = 128
-const DEFAULT_MAX_MESSAGE_BYTES = 1_000_000
 
 export class Intake {
   private readonly options: IntakeOptions
   private readonly batch = new EventBatch()
+  /** By source: how JSON lines become what the topic holds. */
+  private readonly encoders = new Map<Source, JsonToAvro>()
+  private readonly encoded = newByteBuffer(SLICE_BYTES)
   private writer: Promise<Writer> | undefined
 
   constructor(options: IntakeOptions) {
@@ -51,16 +58,17 @@ export class Intake {
 
   /** Appends all records; resolves with how many when they are durable. */
   async append(topic: string, records: Records): Promise<number> {
-    const { log, topics, readers } = this.options
-    const source = topics.indexOf(topic)
+    const { log, sources, readers, wallMs } = this.options
+    const k = sources.findIndex((source) => source.topic === topic)
     const [info] = await log.topics([topic])
-    if (source < 0 || info === undefined) throw new SourceUnready(`topic ${topic} is not there yet`)
+    if (k < 0 || info === undefined) throw new SourceUnready(`topic ${topic} is not there yet`)
+    const encoder = records.unit === 'line' ? this.encoderOf(sources[k]) : undefined
     const lanes = new Lanes(info)
     for (let from = 0; from < records.count; ) {
       const to = endOfSlice(records, from)
-      const chunk = chunkOf(records, from, to, info, this.options.wallMs())
-      await prepared(readers[source], chunk)
-      this.place(readers[source], chunk, lanes, records, from)
+      const slice = { chunk: chunkOf(records, from, to, topic, wallMs()), from, records }
+      await prepared(readers[k], slice.chunk)
+      this.place(readers[k], encoder, slice, lanes)
       from = to
       if (from < records.count) await new Promise(setImmediate)
     }
@@ -72,23 +80,57 @@ export class Intake {
     await (await this.writer)?.close()
   }
 
+  /** What makes the topic's bytes of JSON lines; undefined where the lines are what the topic holds. */
+  private encoderOf(source: Source): JsonToAvro | undefined {
+    const { topic, format } = source
+    if (format.type === 'json') return undefined
+    if (!('schema' in format)) {
+      throw new WrongForm(
+        `topic ${topic} holds Avro in Confluent wire format: send it framed, as application/avro-frames`,
+      )
+    }
+    let encoder = this.encoders.get(source)
+    if (encoder === undefined) {
+      encoder = new JsonToAvro(format.schema, this.options.limits)
+      this.encoders.set(source, encoder)
+    }
+    return encoder
+  }
+
   /** Decodes a slice and puts it into its partitions' batches; in one go, since the columns are every request's. */
-  private place(reader: SourceReader, chunk: RawChunk, lanes: Lanes, records: Records, from: number): void {
+  private place(reader: SourceReader, encoder: JsonToAvro | undefined, slice: Slice, lanes: Lanes): void {
     const { batch } = this
+    const chunk = encoder === undefined ? slice.chunk : this.encode(encoder, slice)
     reader.read(chunk, batch)
     for (let i = 0; i < chunk.count; i++) {
-      const { unit, number } = records
-      if (batch.kind[i] === REFUSED) {
-        throw new BadRecord(unit, number[from + i], batch.refusals.get(i) ?? 'it cannot be decoded')
-      }
+      if (batch.kind[i] === REFUSED) throw badRecord(slice, i, batch.refusals.get(i) ?? 'it cannot be decoded')
       const [userAt, userLength, length] = [batch.userAt[i], batch.userLength[i], chunk.valueLength[i]]
-      const sizeBytes = userLength + length + OVERHEAD_BYTES
-      if (sizeBytes > lanes.maxBytes) {
-        throw new BadRecord(unit, number[from + i], `it is larger than the topic takes (${lanes.maxBytes} bytes)`)
-      }
-      const builder = lanes.builderFor(murmur2(batch.text, userAt, userLength), sizeBytes)
+      const builder = lanes.builderFor(murmur2(batch.text, userAt, userLength), userLength + length)
+      if (builder === undefined)
+        throw badRecord(slice, i, `it is larger than the topic takes (${lanes.maxBytes} bytes)`)
       builder.add(chunk.stampMs[i], batch.text, userAt, userLength, chunk.bytes, chunk.valueAt[i], length)
     }
+  }
+
+  /** The slice's JSON records as Avro; good until the next call. */
+  private encode(encoder: JsonToAvro, slice: Slice): RawChunk {
+    const { chunk } = slice
+    const { encoded } = this
+    const valueAt = new Int32Array(chunk.count)
+    const valueLength = new Int32Array(chunk.count)
+    encoded.end = 0
+    for (let i = 0; i < chunk.count; i++) {
+      const at = chunk.valueAt[i]
+      valueAt[i] = encoded.end
+      try {
+        encoder.write(chunk.bytes, at, at + chunk.valueLength[i], encoded)
+      } catch (error) {
+        if (error instanceof Refusal) throw badRecord(slice, i, error.reason)
+        throw error
+      }
+      valueLength[i] = encoded.end - valueAt[i]
+    }
+    return { ...chunk, bytes: encoded.buffer, valueAt, valueLength }
   }
 
   private async write(topic: string, lanes: Lanes): Promise<void> {
@@ -102,46 +144,23 @@ export class Intake {
   }
 }
 
+/** Some of a body's records, as the log would hand them to the reader. */
+interface Slice {
+  readonly chunk: RawChunk
+  readonly records: Records
+  readonly from: number
+}
+
+function badRecord({ records, from }: Slice, i: number, reason: string): BadRecord {
+  return new BadRecord(records.unit, records.number[from + i], reason)
+}
+
 async function prepared(reader: SourceReader, chunk: RawChunk): Promise<void> {
   try {
     const preparing = reader.prepare(chunk)
     if (preparing !== undefined) await preparing
   } catch (cause) {
     throw new SourceUnready(`the events cannot be decoded now: ${(cause as Error).message}`, { cause })
-  }
-}
-
-/** The batches of one request, by partition. */
-class Lanes {
-  readonly maxBytes: number
-  private readonly partitions: number
-  private readonly builders = new Map<number, RecordBatchBuilder>()
-  private readonly finished: { partition: number; batch: EncodedBatch }[] = []
-
-  constructor(info: TopicInfo) {
-    this.partitions = info.partitions
-    this.maxBytes = Number(info.settings.get('max.message.bytes') ?? DEFAULT_MAX_MESSAGE_BYTES)
-  }
-
-  /** The batch to which a record of this size goes. */
-  builderFor(userHash: number, sizeBytes: number): RecordBatchBuilder {
-    const partition = partitionOf(userHash, this.partitions)
-    let builder = this.builders.get(partition)
-    if (builder === undefined) {
-      builder = new RecordBatchBuilder({ compression: 'none' })
-      this.builders.set(partition, builder)
-    } else if (builder.count > 0 && builder.sizeBytes + sizeBytes > Math.min(BATCH_BYTES, this.maxBytes)) {
-      this.finished.push({ partition, batch: builder.finish() })
-    }
-    return builder
-  }
-
-  /** All batches; those of one partition in their order. */
-  finish(): readonly { partition: number; batch: EncodedBatch }[] {
-    for (const [partition, builder] of this.builders) {
-      if (builder.count > 0) this.finished.push({ partition, batch: builder.finish() })
-    }
-    return this.finished
   }
 }
 
@@ -152,22 +171,24 @@ function endOfSlice(records: Records, from: number): number {
   return to
 }
 
-/** A slice as the log would hand it to the reader. */
-function chunkOf(records: Records, from: number, to: number, { topic }: TopicInfo, stampMs: number): RawChunk {
+function chunkOf(records: Records, from: number, to: number, topic: string, stampMs: number): RawChunk {
   const count = to - from
   const none = new Int32Array(count)
+  // Readers size their buffers by the chunk's bytes: it has those of its own records and no more.
+  const start = records.at[from]
+  const end = records.at[to - 1] + records.length[to - 1]
   return {
     topic,
     partition: 0,
     highWatermark: -1,
     nextOffset: count,
     count,
-    bytes: records.bytes,
+    bytes: records.bytes.subarray(start, end),
     offset: Float64Array.from({ length: count }, (_, i) => i),
     stampMs: new Float64Array(count).fill(stampMs),
     keyAt: none,
     keyLength: new Int32Array(count).fill(-1),
-    valueAt: records.at.subarray(from, to),
+    valueAt: records.at.slice(from, to).map((at) => at - start),
     valueLength: records.length.subarray(from, to),
     headersAt: none,
     headersLength: none,

@@ -10,7 +10,7 @@ import type { SourceReader } from '../codec/port.ts'
 import { LogError } from '../log/port.ts'
 import type { Clock } from '../time/clock.ts'
 import { BadRecord, cutFrames, cutLines, TooManyRecords } from './body.ts'
-import { Intake, SourceUnready } from './intake.ts'
+import { Intake, SourceUnready, WrongForm } from './intake.ts'
 import { IntakeBudget } from './intakeBudget.ts'
 import type { NodeView } from './view.ts'
 
@@ -34,7 +34,8 @@ interface Post {
 type TopicRequest = FastifyRequest<{ Params: { topic: string } }>
 
 export function addPosting(app: FastifyInstance, { node, readers, clock }: PostingOptions): void {
-  const intake = new Intake({ log: node.log, topics: node.topics, readers, wallMs: () => clock.wallMs() })
+  const { sources, limits } = node.config.pipeline
+  const intake = new Intake({ log: node.log, sources, limits, readers, wallMs: () => clock.wallMs() })
   const budget = new IntakeBudget(node.config.node.memory.inFlightBytes, () => bufferedBytes(node))
   const posts = new WeakMap<FastifyRequest, Post>()
 
@@ -118,6 +119,7 @@ function failed(reply: FastifyReply, error: Error): FastifyReply {
       .code(400)
       .send({ error: `${error.message}; nothing of this request was appended`, [unit]: number, reason })
   }
+  if (error instanceof WrongForm) return reply.code(415).send({ error: error.message })
   if (error instanceof TooManyRecords) return reply.code(413).send({ error: error.message })
   const isClosing = error instanceof LogError && error.code === 'CLOSED'
   if (error instanceof SourceUnready || isClosing) {

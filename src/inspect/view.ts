@@ -13,7 +13,7 @@ export interface NodeView {
   readonly id: string
   readonly state: NodeState
   readonly config: {
-    readonly pipeline: Pick<Pipeline, 'name' | 'fingerprint'>
+    readonly pipeline: Pick<Pipeline, 'name' | 'fingerprint' | 'sources' | 'limits'>
     readonly node: Pick<NodeConfig, 'group' | 'memory'>
   }
   readonly log: Log

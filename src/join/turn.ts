@@ -105,7 +105,7 @@ function settle(s: JoinState, upTo: number): void {
   for (; k < due.length && dueFire[k] <= upTo; k++) {
     const address = due[k]
     s.turnBlock = address
-    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, dueFire[k])
+    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, dueFire[k], watermarkBefore(s, dueFire[k]))
     else E.sealView(s, address, dueFire[k], dueFire[k] * 2)
   }
   s.turnBlock = 0
@@ -114,8 +114,13 @@ function settle(s: JoinState, upTo: number): void {
   dueFire.splice(0, k)
 }
 
-function decideNow(s: JoinState, e: number, fire: number): void {
-  judge(s, e, s.watermarkAt[fire], verdict)
+/** In one advance engagements are decided before anything is forgotten: what was known before it is known. */
+function watermarkBefore(s: JoinState, fire: number): number {
+  return fire === 0 ? s.watermarkBeforeMs : s.watermarkAt[fire - 1]
+}
+
+function decideNow(s: JoinState, e: number, fire: number, knownAtMs: number): void {
+  judge(s, e, knownAtMs, verdict)
   if (verdict.owner !== 0) {
     E.bind(s, e, verdict.owner)
     return
@@ -173,7 +178,7 @@ function takeEngagement(s: JoinState, user: number, batch: EventBatch, i: number
   E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   s.ledger[Count.UNDECIDED]++
   const decidedMs = batch.timeMs[i] + s.rules.engagementWaitMs
-  if (decidedMs < s.watermarkAt[i]) decideNow(s, e, i)
+  if (decidedMs < s.watermarkAt[i]) decideNow(s, e, i, s.watermarkAt[i])
   else if (decidedMs < s.lastWatermarkMs) queue(s, e, i)
   else s.timers.set(decidedMs, e)
 }

@@ -14,7 +14,7 @@
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import RocksDB, { type Entry, type OpenOptions, type WriteBatch } from 'rocksdb-native'
+import RocksDB, { type ColumnFamilyOptions, type Entry, type OpenOptions, type WriteBatch } from 'rocksdb-native'
 import { JournalError } from './port.ts'
 
 export type Family = 'segments' | 'users'
@@ -52,17 +52,13 @@ export class Database {
     this.folder = folder
     this.flushEveryBytes = FLUSH_EVERY_BUFFERS * writeBufferBytes
     const segments = new RocksDB.ColumnFamily('segments', {
-      writeBufferSize: writeBufferBytes,
-      enableBlobFiles: true,
-      minBlobSize: 4096,
-      blobFileSize: writeBufferBytes,
-      blobGarbageCollectionAgeCutOff: 0.25,
-      blobGarbageCollectionForceThreshold: 0.5,
+      ...blobs(4096, writeBufferBytes),
       // Segments are read once, at a start.
       blockCache: false,
       tableCacheIndexAndFilterBlocks: false,
     })
-    const users = new RocksDB.ColumnFamily('users', { writeBufferSize: writeBufferBytes })
+    // With the states in blob files, the due records and wake entries alone fill the cache of blocks.
+    const users = new RocksDB.ColumnFamily('users', blobs(512, writeBufferBytes / 2))
     const options: OpenOptions = {
       columnFamily: new RocksDB.ColumnFamily('default', { writeBufferSize: MiB }),
       columnFamilies: [segments, users],
@@ -163,6 +159,20 @@ export class Database {
     this.broken ??= new JournalError('FAILED', `journal: a write failed: ${reasonOf(error)}`, { cause: error })
     if (/corruption|checksum/i.test(reasonOf(error))) this.damaged(error)
     return this.broken
+  }
+}
+
+/** What is trimmed or replaced is dropped with its whole file, or copied out of the oldest files when half is garbage. */
+function blobs(minBlobSize: number, writeBufferSize: number): ColumnFamilyOptions {
+  return {
+    writeBufferSize,
+    maxWriteBufferNumber: 2,
+    enableBlobFiles: true,
+    minBlobSize,
+    blobFileSize: 2 * writeBufferSize,
+    enableBlobGarbageCollection: true,
+    blobGarbageCollectionAgeCutOff: 0.25,
+    blobGarbageCollectionForceThreshold: 0.5,
   }
 }
 

@@ -7,7 +7,7 @@
  */
 const PARTITION_BYTES = 4
 const HEAD_BYTES = PARTITION_BYTES + 1
-const DUE_BYTES = 8
+export const DUE_BYTES = 8
 const SEQUENCE_BYTES = 8
 const WORD = 2 ** 32
 

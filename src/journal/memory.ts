@@ -3,8 +3,8 @@
  * orders and refuses the same misuse, and forgets everything with the process. What is closed can be opened again.
  */
 import {
-  type JournalCounts,
   AWAKE_MS,
+  type JournalCounts,
   JournalError,
   type JournalStore,
   noCounts,

@@ -10,12 +10,12 @@ import { RocksPartition } from './rocksPartition.ts'
 
 export interface RocksJournalOptions {
   readonly folder: string
-  /** Memory for what is not yet in files: twice this for each of two column families, at most. */
+  /** Memory for what is not yet in files: at most three times this. */
   readonly writeBufferBytes?: number
   readonly logger?: JournalLogger
 }
 
-const WRITE_BUFFER_BYTES = 8 * 2 ** 20
+const WRITE_BUFFER_BYTES = 16 * 2 ** 20
 
 export async function openRocksJournal(options: RocksJournalOptions): Promise<JournalStore> {
   const folder = join(options.folder)

@@ -22,6 +22,9 @@ export interface Ranges {
   readonly lateness: readonly number[]
   readonly tolerances: readonly number[]
   readonly remembers: readonly number[]
+  readonly windows?: readonly number[]
+  /** Event times lie within one of these. */
+  readonly spreads?: readonly number[]
   readonly events?: number
 }
 
@@ -48,7 +51,7 @@ export function joinStreams(ranges: Ranges): fc.Arbitrary<JoinStream> {
       config: fc.constant(config),
       events: fc
         .constantFrom(...BASES_MS)
-        .chain((baseMs) => fc.array(events(config, baseMs), { maxLength: ranges.events ?? 40, size: 'max' }))
+        .chain((baseMs) => fc.array(events(config, ranges, baseMs), { maxLength: ranges.events ?? 40, size: 'max' }))
         .map(distinct),
       seed: fc.integer(),
     }),
@@ -65,22 +68,22 @@ function configs(ranges: Ranges): fc.Arbitrary<OracleConfig> {
     clockSkewToleranceMs: fc.constantFrom(...ranges.tolerances),
     rememberSealedMs: fc.constantFrom(...ranges.remembers),
     maxClockSkewMs: fc.constant(null),
-    labels: fc.tuple(...FOLDS.map(labelOf)),
+    labels: fc.tuple(...FOLDS.map((fold) => labelOf(ranges, fold))),
   })
 }
 
-function labelOf(fold: (typeof FOLDS)[number]) {
+function labelOf(ranges: Ranges, fold: (typeof FOLDS)[number]) {
   return fc.record({
     name: fc.constant(fold),
     on: fc.constantFrom(...TYPES.slice(0, 3)),
-    withinMs: fc.constantFrom(0, 20, 60, 60, 700),
+    withinMs: fc.constantFrom(...(ranges.windows ?? [0, 20, 60, 60, 700])),
     fold: fc.constant(fold),
     default: fc.constantFrom(0, null, -1),
   })
 }
 
-function events(config: OracleConfig, baseMs: number): fc.Arbitrary<OracleEvent> {
-  const times = fc.oneof(fc.nat(50), fc.nat(50), fc.nat(1000)).map((ms) => baseMs + ms)
+function events(config: OracleConfig, ranges: Ranges, baseMs: number): fc.Arbitrary<OracleEvent> {
+  const times = fc.oneof(...(ranges.spreads ?? [50, 50, 1000]).map((ms) => fc.nat(ms))).map((ms) => baseMs + ms)
   const common = { user: fc.constantFrom(...USERS), item: fc.constantFrom(...ITEMS), time: times }
   // A view's own id follows from user, item and time: an id keeps its view time.
   const view = fc
@@ -151,11 +154,13 @@ function interleave(
 ): OracleEvent[] {
   const all: OracleEvent[] = []
   const at = queues.map(() => 0)
+  const abreast = random.chance(0.6) // else sources run far ahead of one another
   for (;;) {
     const open = queues.flatMap((queue, source) => (at[source] < queue.length ? [source] : []))
     if (open.length === 0) return all
-    const source = random.pick(open)
-    for (let burst = random.pick([1, 1, 2, 5, 20]); burst > 0 && at[source] < queues[source].length; burst--) {
+    const headMs = (source: number): number => queues[source][at[source]].time!
+    const source = abreast ? open.reduce((a, b) => (headMs(b) < headMs(a) ? b : a)) : random.pick(open)
+    for (let burst = abreast ? 1 : random.pick([1, 1, 2, 5, 20]); burst > 0 && at[source] < queues[source].length; burst--) {
       const e = queues[source][at[source]++]
       offsets[source] += random.pick([1, 1, 1, 3]) // offsets have gaps
       all.push({ ...e, offset: offsets[source] })

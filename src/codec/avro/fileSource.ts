@@ -13,9 +13,9 @@ export class AvroFileSource implements SourceReader {
   readonly writers: readonly WriterSchema[]
   private readonly schema: AvroSchema
   private readonly type: AvroType
-  private readonly plan: Plan
-  private readonly kind: number
-  private readonly reader: RecordReader
+  protected readonly plan: Plan
+  protected readonly kind: number
+  protected readonly reader: RecordReader
   private readonly limits: DecodeLimits
 
   /** Throws a SchemaError where schema and field map do not fit. */

@@ -21,7 +21,13 @@ export const exactLong = avro.types.LongType.__with({
 })
 
 export function avscType(schema: AvroSchema): avro.Type {
-  return avro.Type.forSchema(schema as avro.Schema, { registry: { long: exactLong }, wrapUnions: true })
+  return avro.Type.forSchema(schema as avro.Schema, { typeHook: exactLongs, wrapUnions: true })
+}
+
+/** Also of longs with attributes, such as a logical type, which avsc's registry of types does not reach. */
+function exactLongs(schema: avro.Schema): avro.Type | undefined {
+  const type = typeof schema === 'string' ? schema : (schema as { type?: unknown }).type
+  return type === 'long' ? exactLong : undefined
 }
 
 /** Whether what one schema wrote are the bytes that the other would write: equal but for names' ornaments. */

@@ -7,7 +7,7 @@
 import type { DecodeLimits, Source } from '../../config/model.ts'
 import type { EventBatch } from '../../join/event.ts'
 import { Refusal } from '../error.ts'
-import { isoToMs } from '../isoTime.ts'
+import { isoTextToMs, isoToMs } from '../isoTime.ts'
 import { fitsInt64, numberOf, shiftedFloor } from './decimal.ts'
 import { BLOCKED, MISSING, PathFinder } from './paths.ts'
 import * as T from './tape.ts'
@@ -155,8 +155,8 @@ export class JsonRecordReader {
     const { tape } = this
     const at = tape.startOf(entry)
     const end = tape.endOf(entry)
-    if (tape.kind(entry) === T.STRING) {
-      const ms = isoToMs(tape.bytes, at, end - at)
+    if (tape.isString(entry)) {
+      const ms = tape.kind(entry) === T.STRING ? isoToMs(tape.bytes, at, end - at) : isoTextToMs(tape.text(entry))
       if (Number.isNaN(ms)) throw this.refusal(TIME, 'the time is not an ISO-8601 instant with a zone')
       return ms
     }

@@ -35,6 +35,8 @@ export class EmbeddedReader implements Reader {
   private readonly host: ReaderHost
   private readonly options: ReaderOptions
   private readonly lanes = new Map<string, Lane>()
+  /** What may be committed: from the assignment on, before the first chunk. */
+  private readonly owned = new Set<string>()
   private readonly committing = new Set<Promise<void>>()
   private state: 'new' | 'reading' | 'failed' | 'closed' = 'new'
 
@@ -50,6 +52,7 @@ export class EmbeddedReader implements Reader {
     this.state = 'reading'
     try {
       const most = Math.max(0, ...topics.map((topic) => topic.info.partitions))
+      for (const log of topics.flatMap((topic) => topic.partitions)) this.owned.add(keyOf(log))
       const positions = await this.options.onAssigned(Array.from({ length: most }, (_, i) => i))
       if (this.stopped()) return
       for (const log of topics.flatMap((topic) => topic.partitions)) {
@@ -67,7 +70,7 @@ export class EmbeddedReader implements Reader {
   async commit(entries: readonly CommitEntry[]): Promise<void> {
     if (this.state === 'closed') throw new LogError('CLOSED', 'the reader is closed')
     for (const entry of entries) {
-      if (!this.lanes.has(keyOf(entry))) throw new LogError('NOT_OWNER', `${keyOf(entry)} is not this reader's`)
+      if (!this.owned.has(keyOf(entry))) throw new LogError('NOT_OWNER', `${keyOf(entry)} is not this reader's`)
     }
     const group = await this.host.commits.group(this.options.group)
     const committing = group.commit(entries)

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { NeededOffsets } from '../../src/join/needed.ts'
+import { propertyOptions } from '../support/joinStreams.ts'
+
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ add: fc.nat(300) }),
+    fc.record({ add: fc.nat(5000) }),
+    fc.record({ remove: fc.nat(300) }),
+    fc.constant({ removeLowest: true as const }),
+  ),
+  { maxLength: 300, size: 'max' },
+)
+
+describe('needed offsets', () => {
+  test('are a set with its least member, wherever the offsets begin and however they come and go', () => {
+    fc.assert(
+      fc.property(steps, fc.constantFrom(0, 31, 2 ** 32 - 5, 2 ** 40), (list, base) => {
+        const needed = new NeededOffsets()
+        const model = new Set<number>()
+        for (const step of list) {
+          if ('add' in step) {
+            needed.add(base + step.add)
+            model.add(base + step.add)
+          } else {
+            const offset = 'remove' in step ? base + step.remove : Math.min(...model)
+            if (!Number.isFinite(offset)) continue
+            needed.remove(offset)
+            model.delete(offset)
+          }
+          expect(needed.size).toBe(model.size)
+          expect(needed.lowest(-1)).toBe(model.size === 0 ? -1 : Math.min(...model))
+        }
+        for (let offset = base; offset < base + 400; offset++) expect(needed.has(offset)).toBe(model.has(offset))
+      }),
+      propertyOptions(150),
+    )
+  })
+
+  test('take no more memory than the range from the lowest to the highest, however far it moves', () => {
+    const needed = new NeededOffsets()
+    for (let offset = 0; offset < 2_000_000; offset++) {
+      needed.add(offset)
+      if (offset >= 1000) needed.remove(offset - 1000)
+    }
+    expect(needed.lowest(-1)).toBe(1_999_000)
+    expect((needed as unknown as { bits: Uint32Array }).bits.length).toBeLessThan(1000)
+  })
+
+  test('that were never added can be removed, below and above what is there', () => {
+    const needed = new NeededOffsets()
+    needed.remove(5)
+    needed.add(1000)
+    needed.remove(3)
+    needed.remove(99_999)
+    expect([needed.size, needed.lowest(-1), needed.has(3), needed.has(99_999)]).toEqual([1, 1000, false, false])
+  })
+})

@@ -1,0 +1,66 @@
+/**
+ * A real `node cluster start` as a child process: started, told to stop, killed.
+ *
+ * Owns: the child, its log lines, its control address. `lines` has what it logged, for a test that fails.
+ * How it fails: `ready` rejects with the end of the log when the process ends before it has started.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+const KEPT_LINES = 200
+
+export class NodeProcess {
+  readonly lines: string[] = []
+  /** Resolves with the control server's address when the node has its first assignment. */
+  readonly ready: Promise<string>
+  /** Resolves with the exit code; null where a signal ended it. */
+  readonly exited: Promise<number | null>
+  private readonly child: ChildProcess
+  private isOver = false
+
+  constructor(program: string, configFolder: string, id = 'node-1') {
+    const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id]
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.exited = new Promise((resolve) => {
+      this.child.once('exit', (code) => {
+        this.isOver = true
+        resolve(code)
+      })
+    })
+    this.ready = new Promise((resolve, reject) => {
+      const heard = (line: string): void => {
+        this.lines.push(line)
+        if (this.lines.length > KEPT_LINES) this.lines.shift()
+        if (line.includes('"node started"')) resolve((JSON.parse(line) as { control: string }).control)
+      }
+      for (const stream of [this.child.stdout!, this.child.stderr!]) createInterface(stream).on('line', heard)
+      this.child.once('close', () => reject(new Error(`the node ended before it was ready:\n${this.tail()}`)))
+    })
+    this.ready.catch(() => {})
+  }
+
+  get isRunning(): boolean {
+    return !this.isOver
+  }
+
+  get pid(): number {
+    return this.child.pid!
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.child.kill('SIGKILL')
+    await this.exited
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async terminate(): Promise<number | null> {
+    this.child.kill('SIGTERM')
+    return this.exited
+  }
+
+  tail(): string {
+    return this.lines.slice(-15).join('\n')
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Endless traffic from a seed: views and engagements with disorder within the bound, engagements that come before their
+ * views, copies, engagements out of every window or of no view at all, records that cannot be decoded, and views stamped
+ * far ahead of the clock. Event time is the generator's own: it moves by `STEP_MS` a step, however fast steps are taken.
+ *
+ * Invariant: everything but the bad records comes within the bound, so the samples are a function of the set of events.
+ */
+import { EVENT_TYPES, LONGEST_WINDOW_MS, OUT_OF_ORDERNESS_MS } from './crashPipeline.ts'
+import { Random } from './random.ts'
+
+export interface RawEvent {
+  readonly source: number
+  readonly user: string
+  /** When it comes, in the generator's time; the record's timestamp. */
+  readonly arrivalMs: number
+  readonly value: Buffer
+}
+
+export const STEP_MS = 200
+const VIEWS_A_STEP = 16
+const USERS = 120
+const ITEMS = 8
+/** Somewhat below the bound, and below it from the last step on. */
+const DISORDER_MS = OUT_OF_ORDERNESS_MS - STEP_MS - 100
+const SKEW_MS = 24 * 3_600_000
+const SURFACES = ['feed', 'search', 'related', 'notification, with a longer text than others have'.repeat(3)]
+const TYPES = ['click', 'click', 'like', 'like', 'share', 'watch', 'watch', 'watch', 'skip']
+
+interface ViewPlan {
+  readonly viewId: string | null
+  readonly user: string
+  readonly item: string
+  readonly timeMs: number
+}
+
+export class Traffic {
+  nowMs: number
+  /** Records made that nothing can decode, and views that are ahead of every clock. */
+  garbage = 0
+  skewed = 0
+  private readonly random: Random
+  private readonly waiting: RawEvent[] = []
+  private made = 0
+
+  constructor(seed: number, startMs: number) {
+    this.random = new Random(seed)
+    this.nowMs = startMs
+  }
+
+  /** The events of the next step, in the order of their coming. */
+  step(): RawEvent[] {
+    for (let k = 0; k < VIEWS_A_STEP; k++) this.plan()
+    this.nowMs += STEP_MS
+    const due = this.waiting.filter(({ arrivalMs }) => arrivalMs < this.nowMs)
+    const rest = this.waiting.filter(({ arrivalMs }) => arrivalMs >= this.nowMs)
+    this.waiting.splice(0, this.waiting.length, ...rest)
+    return due.sort((a, b) => a.arrivalMs - b.arrivalMs)
+  }
+
+  /** What was planned and has not come: the stream's last events. */
+  rest(): RawEvent[] {
+    const rest = this.waiting.splice(0, this.waiting.length).sort((a, b) => a.arrivalMs - b.arrivalMs)
+    this.nowMs = Math.max(this.nowMs, rest.at(-1)?.arrivalMs ?? 0)
+    return rest
+  }
+
+  private plan(): void {
+    const { random } = this
+    const view: ViewPlan = {
+      viewId: random.chance(0.6) ? `v${++this.made}` : null,
+      // A few users do much of what is done.
+      user: `user-${random.chance(0.3) ? random.below(5) : random.below(USERS)}`,
+      item: `item ${random.below(ITEMS)}`,
+      timeMs: this.nowMs + random.below(STEP_MS),
+    }
+    const surface = random.pick(SURFACES)
+    this.put(0, view.user, view.timeMs, { ...common(view, view.timeMs), surface }, 0.05)
+    for (let k = random.below(3); k > 0; k--) this.planEngagement(view)
+    if (random.chance(0.03)) this.planEngagement({ ...view, viewId: 'v-unknown', item: 'item never seen' })
+    if (random.chance(0.01)) this.planBad(view, surface)
+  }
+
+  private planEngagement(view: ViewPlan): void {
+    const { random } = this
+    const timeMs = view.timeMs + random.below(LONGEST_WINDOW_MS * (random.chance(0.5) ? 0.3 : 1.2))
+    const type = random.pick(TYPES)
+    const owner = random.chance(0.5) ? view : { ...view, viewId: null }
+    if (type !== 'watch') this.put(1, view.user, timeMs, { ...common(owner, timeMs), type }, 0.05)
+    else {
+      const watched = random.chance(0.1) ? null : random.below(10_000) - 500
+      this.put(2, view.user, timeMs, { ...common(owner, timeMs), watched }, 0.05)
+    }
+  }
+
+  private planBad(view: ViewPlan, surface: string): void {
+    if (this.random.chance(0.5)) {
+      this.garbage++
+      const source = this.random.below(EVENT_TYPES.length)
+      this.waiting.push({ source, user: view.user, arrivalMs: view.timeMs, value: Buffer.from([0xff, 0xff, 0x01]) })
+      return
+    }
+    this.skewed++
+    const record = { ...common({ ...view, viewId: `skewed-${this.skewed}` }, Date.now() + SKEW_MS), surface }
+    this.waiting.push({ source: 0, user: view.user, arrivalMs: view.timeMs, value: EVENT_TYPES[0].toBuffer(record) })
+  }
+
+  private put(source: number, user: string, timeMs: number, record: object, copies: number): void {
+    const value = EVENT_TYPES[source].toBuffer(record)
+    do {
+      this.waiting.push({ source, user, arrivalMs: timeMs + this.random.below(DISORDER_MS), value })
+    } while (this.random.chance(copies))
+  }
+}
+
+function common({ viewId, user, item }: ViewPlan, timeMs: number): object {
+  return { view_id: viewId, user_id: user, item_id: item, event_time: timeMs }
+}
+
+/** Events that move every source's clock beyond all that came before; of each of the users. */
+export function closingEvents(users: readonly string[], timeMs: number): RawEvent[] {
+  return users.flatMap((user) => {
+    const record = { view_id: null, user_id: user, item_id: 'closing', event_time: timeMs }
+    const own = [{ surface: 'closing' }, { type: 'skip' }, { watched: null }]
+    return own.map((fields, source) => ({
+      source,
+      user,
+      arrivalMs: timeMs,
+      value: EVENT_TYPES[source].toBuffer({ ...record, ...fields }),
+    }))
+  })
+}
