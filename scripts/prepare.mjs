@@ -1,8 +1,48 @@
-// Builds dist/ in a clone; does nothing where the compiler is absent (`npm ci --omit=dev`) or the source is (a tarball).
+/**
+ * Builds dist/ in a clone: at `npm ci`, before `npm test` and before `npm pack`. Does nothing where the compiler is
+ * absent (`npm ci --omit=dev`) or the source is (an installed tarball, which carries its dist/).
+ *
+ * Invariants:
+ * 1. Afterwards dist/ holds what src/ compiles to and nothing else: files of modules that are gone would be packed.
+ * 2. A file is replaced, never missing for a while: nodes and tests may be running from dist/.
+ *
+ * How it fails: with the compiler's own messages and exit code 1.
+ */
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const compiler = new URL('../node_modules/typescript/bin/tsc', import.meta.url)
-if (existsSync(compiler) && existsSync(new URL('../src', import.meta.url))) {
-  execFileSync(process.execPath, [compiler.pathname, '-p', 'tsconfig.build.json'], { stdio: 'inherit', cwd: new URL('..', import.meta.url) })
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc')
+const DIST = join(ROOT, 'dist')
+const MAIN = join(DIST, 'cli/main.js')
+
+function build() {
+  const args = [COMPILER, '-p', join(ROOT, 'tsconfig.build.json'), '--listEmittedFiles']
+  const told = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const emitted = new Set(told.split(/\r?\n/).flatMap((line) => /^TSFILE: (.*)$/.exec(line)?.[1] ?? []))
+  for (const name of readdirSync(DIST, { recursive: true })) {
+    const path = join(DIST, name)
+    if (!emitted.has(path.replaceAll('\\', '/')) && statSync(path).isFile()) rmSync(path)
+  }
+}
+
+/** In a clone `npx postview` finds this program, as it does where the package is installed. */
+function link() {
+  chmodSync(MAIN, 0o755)
+  const folder = join(ROOT, 'node_modules/.bin')
+  mkdirSync(folder, { recursive: true })
+  rmSync(join(folder, 'postview'), { force: true })
+  symlinkSync('../../dist/cli/main.js', join(folder, 'postview'))
+}
+
+if (existsSync(COMPILER) && existsSync(join(ROOT, 'src'))) {
+  try {
+    build()
+  } catch (error) {
+    process.stderr.write(`${error.stdout ?? error.message}\n`)
+    process.exit(1)
+  }
+  if (process.platform !== 'win32') link()
 }

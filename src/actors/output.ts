@@ -11,7 +11,7 @@ import * as L from '../join/layout.ts'
 import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, type JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { RecordHeader } from '../log/recordBatch/builder.ts'
-import type { BatchedTopic } from '../sinks/batches.ts'
+import type { SideOutlet } from '../sinks/lines.ts'
 import type { SampleSink } from '../sinks/port.ts'
 
 /** A sink with the encoder of its format; sinks of one format share the encoder and the bytes. */
@@ -22,9 +22,9 @@ export interface EncodedSinks {
 
 export interface Outlets {
   readonly samples: readonly EncodedSinks[]
-  readonly late: BatchedTopic
-  readonly orphans: BatchedTopic
-  readonly deadLetters: BatchedTopic
+  readonly late: SideOutlet
+  readonly orphans: SideOutlet
+  readonly deadLetters: SideOutlet
 }
 
 const REASON_TEXT = { [GAVE_UP_OUTSIDE]: 'outside', [GAVE_UP_LATE]: 'late', [GAVE_UP_ORPHAN]: 'orphan' } as const
@@ -126,12 +126,14 @@ export class PartitionOutput {
   }
 
   /** A given-up engagement, as JSON with its own fields, where it was read and why it was given up. */
-  gaveUp(s: JoinState, k: number, stampMs: number): void {
+  gaveUp(s: JoinState, k: number, stampMs: number): Promise<void> | undefined {
     const reason = REASON_TEXT[s.gaveUpReason.items[k] as keyof typeof REASON_TEXT]
-    if (reason === undefined) return
+    if (reason === undefined) return undefined
     const { arena } = s
     const e = s.gaveUp.items[k]
     const source = B.u32(arena, e, L.E_SOURCE)
+    const waiting = this.readers[source].ensure(B.u32(arena, e, L.E_WRITER))
+    if (waiting !== undefined) return waiting.then(() => this.gaveUp(s, k, stampMs))
     const payload = B.u32(arena, e, L.E_PAYLOAD)
     const at = B.byteAt(payload)
     const length = B.u32(arena, e, L.E_PAYLOAD_LENGTH)
@@ -150,6 +152,7 @@ export class PartitionOutput {
     const topic = reason === 'orphan' ? this.outlets.orphans : this.outlets.late
     const key = B.bytesOf(arena, user)
     topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
+    return undefined
   }
 
   /** A bad record: raw key and value, with where it was read and why in the headers. */
@@ -207,7 +210,7 @@ export class PartitionOutput {
     return bytes
   }
 
-  private sideTopics(): readonly BatchedTopic[] {
+  private sideTopics(): readonly SideOutlet[] {
     return [this.outlets.late, this.outlets.orphans, this.outlets.deadLetters]
   }
 }

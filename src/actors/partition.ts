@@ -211,6 +211,14 @@ export class Partition {
     else this.state.clocks.behind(source)
   }
 
+  /** A source has no more than this (files): it holds nobody back. One that never had an event is left out. */
+  ended(source: number, endOffset: number): void {
+    this.endOffset[source] = endOffset
+    if (this.state.clocks.highestMs[source] === Number.NEGATIVE_INFINITY && this.inbox.waiting(source) === 0) {
+      this.state.clocks.atEnd(source, this.options.clock.monotonicMs())
+    }
+  }
+
   /** After answers: what the moved clocks made due is done. */
   tick(): Promise<void> {
     void this.pump()
@@ -442,7 +450,10 @@ export class Partition {
       const waiting = output.sample(s, k, stampMs)
       if (waiting !== undefined) await waiting
     }
-    for (const k of orderGaveUp(s)) output.gaveUp(s, k, stampMs)
+    for (const k of orderGaveUp(s)) {
+      const waiting = output.gaveUp(s, k, stampMs)
+      if (waiting !== undefined) await waiting
+    }
     this.noteFlags()
     settleBatch(s, (user) => this.memory.emptied(user))
     this.store.settle()

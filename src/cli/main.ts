@@ -7,9 +7,12 @@
  */
 import { CommanderError } from 'commander'
 import { SetupError } from '../cluster/finding.ts'
+import { SchemaError } from '../codec/error.ts'
 import { ConfigError } from '../config/problem.ts'
 import { makeProgram } from './program.ts'
 import { UsageError } from './usage.ts'
+
+const WRONG_USE = [ConfigError, SchemaError, SetupError, UsageError]
 
 try {
   await makeProgram().parseAsync(process.argv)
@@ -21,6 +24,5 @@ function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`postview: ${message}\n`)
-  const isWrongUse = error instanceof ConfigError || error instanceof UsageError || error instanceof SetupError
-  return isWrongUse ? 2 : 1
+  return WRONG_USE.some((kind) => error instanceof kind) ? 2 : 1
 }

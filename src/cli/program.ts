@@ -4,6 +4,7 @@ import { addCheck } from './check.ts'
 import { addCluster } from './cluster.ts'
 import { addDemo } from './demo.ts'
 import { addGenerate } from './generate.ts'
+import { addJoin } from './join.ts'
 import { addLedger } from './ledger.ts'
 import { addSchema } from './schema.ts'
 import { readVersion } from './version.ts'
@@ -19,6 +20,7 @@ export function makeProgram(): Command {
   addCheck(program)
   addSchema(program)
   addGenerate(program)
+  addJoin(program)
   addDemo(program)
   return program
 }

@@ -1,10 +1,13 @@
 /** Opens where a node's output goes: sinks with the encoders of their formats, side outputs, dead letters. */
 import type { EncodedSinks, Outlets } from '../actors/output.ts'
 import type { SourceReader } from '../codec/port.ts'
-import { openSampleEncoder } from '../codec/sample.ts'
+import { openSampleEncoder, sampleSchema } from '../codec/sample.ts'
+import { viewSchemaOf } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
+import type { SampleFormat, SinkSpec } from '../config/model.ts'
 import type { Writer } from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
+import { FileSink } from '../sinks/file.ts'
 import { KafkaSink } from '../sinks/kafka.ts'
 
 export interface OpenOutletsOptions {
@@ -19,16 +22,10 @@ export interface OpenOutlets extends Outlets {
 }
 
 export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutlets> {
-  const { config, writer, viewReader } = options
+  const { config, writer } = options
   const { pipeline } = config
   const samples: EncodedSinks[] = []
-  for (const spec of pipeline.sinks) {
-    if (spec.type !== 'kafka') throw new Error('file sinks come with their own encoder')
-    const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits, {
-      topic: spec.topic,
-    })
-    samples.push({ encoder, sinks: [new KafkaSink(spec.topic, spec.compression, writer)] })
-  }
+  for (const spec of pipeline.sinks) samples.push(await openSink(spec, options))
   const { late, orphans, deadLetters } = pipeline.sideOutputs
   const side = (topic: string): BatchedTopic => new BatchedTopic(topic, 'lz4', writer)
   const outlets = {
@@ -44,4 +41,18 @@ export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutl
       for (const topic of [outlets.late, outlets.orphans, outlets.deadLetters]) await topic.flush()
     },
   }
+}
+
+async function openSink(spec: SinkSpec, options: OpenOutletsOptions): Promise<EncodedSinks> {
+  const { config, writer, viewReader } = options
+  const { pipeline } = config
+  if (spec.type === 'kafka') {
+    const { topic } = spec
+    const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits, { topic })
+    return { encoder, sinks: [new KafkaSink(topic, spec.compression, writer)] }
+  }
+  const format: SampleFormat = spec.format === 'avro' ? { type: 'avro' } : { type: 'json' }
+  const encoder = await openSampleEncoder(pipeline, format, viewReader, pipeline.limits)
+  const schema = sampleSchema(pipeline, await viewSchemaOf(pipeline.sources[0]))
+  return { encoder, sinks: [await FileSink.open({ ...spec, schema })] }
 }

@@ -23,9 +23,9 @@ export async function startNode(config: Config, id: string): Promise<number> {
       process.on(signal, () => resolve())
     }
   })
-  const log = await openLog(config, id, logger)
   const { limits } = config.pipeline
   const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
+  const log = await openLog(config, id, logger)
   await setUp({ log, config, readers, logger }).catch(async (error: Error) => {
     await log.close()
     throw error

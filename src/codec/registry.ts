@@ -129,7 +129,8 @@ export class RegistryClient {
 function schemaIn(answer: unknown, what: string): SchemaAnswer {
   const { schema, schemaType, references } = (answer ?? {}) as Record<string, unknown>
   if (schemaType !== undefined && schemaType !== 'AVRO') return { reason: `${what} is ${schemaType}, not AVRO` }
-  if (Array.isArray(references) && references.length > 0) return { reason: `${what} has references, which are not read` }
+  if (Array.isArray(references) && references.length > 0)
+    return { reason: `${what} has references, which are not read` }
   if (typeof schema !== 'string') return { reason: `${what} has no text` }
   try {
     return { schema: JSON.parse(schema) as AvroSchema }

@@ -39,7 +39,10 @@ export function sampleSchema(pipeline: Pipeline, viewSchema: AvroSchema | null, 
       { name: 'user_id', type: idType(view, userId).schema },
       { name: 'item_id', type: idType(view, itemId).schema },
       { name: 'view_time', type: { type: 'long', logicalType: 'timestamp-millis' } },
-      { name: 'labels', type: { type: 'record', name: free(`${name}Labels`), fields: pipeline.labels.map(labelField) } },
+      {
+        name: 'labels',
+        type: { type: 'record', name: free(`${name}Labels`), fields: pipeline.labels.map(labelField) },
+      },
       {
         name: 'delays_ms',
         type: { type: 'record', name: free(`${name}Delays`), fields: pipeline.labels.map(delayField) },

@@ -51,6 +51,7 @@ export class Intake {
   private readonly encoders = new Map<Source, JsonToAvro>()
   private readonly encoded = newByteBuffer(SLICE_BYTES)
   private writer: Promise<Writer> | undefined
+  private decoding: Promise<void> = Promise.resolve()
 
   constructor(options: IntakeOptions) {
     this.options = options
@@ -58,26 +59,43 @@ export class Intake {
 
   /** Appends all records; resolves with how many when they are durable. */
   async append(topic: string, records: Records): Promise<number> {
-    const { log, sources, readers, wallMs } = this.options
+    const { log, sources, readers } = this.options
     const k = sources.findIndex((source) => source.topic === topic)
     const [info] = await log.topics([topic])
     if (k < 0 || info === undefined) throw new SourceUnready(`topic ${topic} is not there yet`)
     const encoder = records.unit === 'line' ? this.encoderOf(sources[k]) : undefined
     const lanes = new Lanes(info)
-    for (let from = 0; from < records.count; ) {
-      const to = endOfSlice(records, from)
-      const slice = { chunk: chunkOf(records, from, to, topic, wallMs()), from, records }
-      await prepared(readers[k], slice.chunk)
-      this.place(readers[k], encoder, slice, lanes)
-      from = to
-      if (from < records.count) await new Promise(setImmediate)
-    }
+    await this.inTurn(() => this.decode(readers[k], encoder, records, topic, lanes))
     await this.write(topic, lanes)
     return records.count
   }
 
   async close(): Promise<void> {
     await (await this.writer)?.close()
+  }
+
+  /** One request after the other, so that many at once take no more of the loop than one. */
+  private inTurn(run: () => Promise<void>): Promise<void> {
+    const done = this.decoding.then(run)
+    this.decoding = done.catch(() => {})
+    return done
+  }
+
+  private async decode(
+    reader: SourceReader,
+    encoder: JsonToAvro | undefined,
+    records: Records,
+    topic: string,
+    lanes: Lanes,
+  ): Promise<void> {
+    for (let from = 0; from < records.count; ) {
+      const to = endOfSlice(records, from)
+      const slice = { chunk: chunkOf(records, from, to, topic, this.options.wallMs()), from, records }
+      await prepared(reader, slice.chunk)
+      this.place(reader, encoder, slice, lanes)
+      from = to
+      await new Promise(setImmediate)
+    }
   }
 
   /** What makes the topic's bytes of JSON lines; undefined where the lines are what the topic holds. */

@@ -28,11 +28,14 @@ export type Operation =
 export const DAMAGE_NOTE = 'DAMAGED'
 
 const MiB = 2 ** 20
-/** Users that nobody writes would keep every log file alive: they are flushed each so many bytes of segments. */
+/** A family that nobody writes would keep every log file alive: both are flushed each so many times the write buffer. */
 const FLUSH_EVERY_BUFFERS = 4
 
 export class Database {
   broken: JournalError | null = null
+  /** Flushes of both families, so far: all that was written before one began is in table files when it has ended. */
+  flushesBegun = 0
+  flushesEnded = 0
   private readonly folder: string
   private readonly root: RocksDB
   private readonly families: Readonly<Record<Family, RocksDB>>
@@ -144,9 +147,12 @@ export class Database {
   private flushSoon(): void {
     this.writtenBytes = 0
     if (this.flushing || this.closing) return
-    this.flushing = this.families.users
-      .flush()
-      .catch((error) => void this.breakFor(error))
+    this.flushesBegun++
+    this.flushing = this.flushAll()
+      .then(
+        () => void this.flushesEnded++,
+        (error) => void this.breakFor(error),
+      )
       .finally(() => (this.flushing = null))
   }
 

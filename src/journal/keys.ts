@@ -4,14 +4,15 @@
  *
  * Column family `segments`: the clearing flag, the mark, and segments by number.
  * Column family `users`: states by user, due records by user, and wake entries by (due time, user).
+ * Both: the numbers of the writes that went to it, and their floor (serials.ts).
  */
 const PARTITION_BYTES = 4
 const HEAD_BYTES = PARTITION_BYTES + 1
 export const DUE_BYTES = 8
-const SEQUENCE_BYTES = 8
+const NUMBER_BYTES = 8
 const WORD = 2 ** 32
 
-const KIND = { clearing: 0, mark: 1, segment: 2, state: 1, due: 2, wake: 3 } as const
+const KIND = { clearing: 0, mark: 1, segment: 2, state: 1, due: 2, wake: 3, floor: 8, serial: 9 } as const
 
 export class Keys {
   readonly clearing: Buffer
@@ -19,8 +20,11 @@ export class Keys {
   /** The bounds of everything of this partition, in either column family. */
   readonly first: Buffer
   readonly last: Buffer
-  /** One past the last wake entry. */
+  /** One past the last segment, wake entry and serial. */
+  readonly segmentsEnd: Buffer
   readonly wakesEnd: Buffer
+  readonly serialsEnd: Buffer
+  readonly floor: Buffer
   private readonly partition: number
 
   constructor(partition: number) {
@@ -29,19 +33,14 @@ export class Keys {
     this.mark = this.head(KIND.mark, 0)
     this.first = this.head(0, 0)
     this.last = this.head(0xff, 0)
+    this.segmentsEnd = this.head(KIND.segment + 1, 0)
     this.wakesEnd = this.head(KIND.wake + 1, 0)
+    this.serialsEnd = this.head(KIND.serial + 1, 0)
+    this.floor = this.head(KIND.floor, 0)
   }
 
   segment(sequence: number): Buffer {
-    const key = this.head(KIND.segment, SEQUENCE_BYTES)
-    key.writeUInt32BE(Math.floor(sequence / WORD), HEAD_BYTES)
-    key.writeUInt32BE(sequence % WORD, HEAD_BYTES + 4)
-    return key
-  }
-
-  /** One past the last segment. */
-  get segmentsEnd(): Buffer {
-    return this.head(KIND.segment + 1, 0)
+    return this.numbered(KIND.segment, sequence)
   }
 
   state(user: Uint8Array): Buffer {
@@ -64,6 +63,17 @@ export class Keys {
     return this.wake(dueMs, new Uint8Array(0))
   }
 
+  serial(serial: number): Buffer {
+    return this.numbered(KIND.serial, serial)
+  }
+
+  private numbered(kind: number, number: number): Buffer {
+    const key = this.head(kind, NUMBER_BYTES)
+    key.writeUInt32BE(Math.floor(number / WORD), HEAD_BYTES)
+    key.writeUInt32BE(number % WORD, HEAD_BYTES + 4)
+    return key
+  }
+
   private ofUser(kind: number, user: Uint8Array): Buffer {
     const key = this.head(kind, user.length)
     key.set(user, HEAD_BYTES)
@@ -81,7 +91,8 @@ export class Keys {
 /** Bytes of a key beside the user's id, at most. */
 export const KEY_BYTES = HEAD_BYTES + DUE_BYTES
 
-export function sequenceOf(key: Buffer): number {
+/** The number that the key of a segment or a serial ends with. */
+export function numberOf(key: Buffer): number {
   return key.readUInt32BE(HEAD_BYTES) * WORD + key.readUInt32BE(HEAD_BYTES + 4)
 }
 

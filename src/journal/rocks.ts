@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Database } from './database.ts'
-import { type JournalLogger, openDatabase } from './open.ts'
+import { type JournalLogger, type OpenedDatabase, openDatabase } from './open.ts'
 import { JournalError, type JournalStore, type PartitionJournal } from './port.ts'
 import { RocksPartition } from './rocksPartition.ts'
 
@@ -20,18 +20,20 @@ const WRITE_BUFFER_BYTES = 16 * 2 ** 20
 export async function openRocksJournal(options: RocksJournalOptions): Promise<JournalStore> {
   const folder = join(options.folder)
   const opened = await openDatabase(folder, options.writeBufferBytes ?? WRITE_BUFFER_BYTES, options.logger)
-  return new RocksStore(opened.database, opened.movedAside)
+  return new RocksStore(opened, options.logger)
 }
 
 class RocksStore implements JournalStore {
   readonly movedAside: number
   private readonly database: Database
+  private readonly logger: JournalLogger | undefined
   private readonly open = new Map<number, RocksPartition>()
   private closing: Promise<void> | null = null
 
-  constructor(database: Database, movedAside: number) {
-    this.database = database
-    this.movedAside = movedAside
+  constructor(opened: OpenedDatabase, logger?: JournalLogger) {
+    this.database = opened.database
+    this.movedAside = opened.movedAside
+    this.logger = logger
   }
 
   get broken(): JournalError | null {
@@ -44,7 +46,8 @@ class RocksStore implements JournalStore {
     const journal = new RocksPartition(this.database, partition, () => this.open.delete(partition))
     this.open.set(partition, journal)
     try {
-      await journal.begin()
+      const whole = await journal.begin()
+      if (!whole) this.logger?.warn({ partition }, 'the journal of a partition is damaged: it begins empty')
     } catch (error) {
       await journal.close()
       throw error

@@ -7,9 +7,9 @@
  * 3. Clearing spans two column families: a flag is set with its first step and taken off with its last, and a flag
  *    found at the start finishes it.
  */
-import type { Database, Operation } from './database.ts'
+import type { Database, Family, Operation } from './database.ts'
 import { EntryWriter, FRAME_BYTES, payloadOf } from './frame.ts'
-import { KEY_BYTES, Keys, sequenceOf } from './keys.ts'
+import { KEY_BYTES, Keys, numberOf } from './keys.ts'
 import {
   AWAKE_MS,
   type JournalCounts,
@@ -20,6 +20,7 @@ import {
   type StoredUser,
   type WakeEntry,
 } from './port.ts'
+import { Serials } from './serials.ts'
 import { Turns } from './turns.ts'
 import { WAKE_BYTES, WakeList } from './wakes.ts'
 
@@ -32,6 +33,7 @@ export class RocksPartition implements PartitionJournal {
   private readonly database: Database
   private readonly keys: Keys
   private readonly wakeList: WakeList
+  private readonly serials: Serials
   private readonly onClose: () => void
   private readonly turns = new Turns()
   private closed = false
@@ -41,17 +43,27 @@ export class RocksPartition implements PartitionJournal {
   constructor(database: Database, partition: number, onClose: () => void) {
     this.database = database
     this.keys = new Keys(partition)
+    this.serials = new Serials(database, this.keys)
     this.wakeList = new WakeList(database, this.keys)
     this.onClose = onClose
   }
 
-  /** Ends a clearing that was cut off, and finds the soonest wake entry. */
-  begin(): Promise<void> {
-    return this.turn(async () => {
-      const [clearing] = await this.database.read('segments', [this.keys.clearing])
-      if (clearing) await this.finishClearing()
-      await this.wakeList.begin()
-    })
+  /** Ends a clearing that was cut off, and finds the soonest wake entry. False: it was damaged, and is empty now. */
+  async begin(): Promise<boolean> {
+    try {
+      const whole = await this.turn(async () => {
+        if (!(await this.serials.begin())) return false
+        const [clearing] = await this.database.read('segments', [this.keys.clearing])
+        if (clearing) await this.finishClearing()
+        await this.wakeList.begin()
+        return true
+      })
+      if (whole) return true
+    } catch (error) {
+      if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+    }
+    await this.clear()
+    return false
   }
 
   mark(): Promise<Buffer | null> {
@@ -68,7 +80,7 @@ export class RocksPartition implements PartitionJournal {
       operations.push({ deleteFrom: this.keys.segment(this.trimmedTo), deleteTo: this.keys.segment(before) })
       this.trimmedTo = before
     }
-    return this.turn(() => this.database.write('segments', operations))
+    return this.turn(() => this.write('segments', operations))
   }
 
   async append(sequence: number, bytes: Uint8Array): Promise<void> {
@@ -76,7 +88,7 @@ export class RocksPartition implements PartitionJournal {
     const entry = new EntryWriter(bytes.length + FRAME_BYTES + KEY_BYTES).add(this.keys.segment(sequence), bytes)
     const sizeBytes = bytes.length
     return this.turn(async () => {
-      await this.database.write('segments', [{ put: entry }])
+      await this.write('segments', [{ put: entry }])
       this.counts.segmentsWritten++
       this.counts.bytesWritten += sizeBytes
     })
@@ -101,7 +113,7 @@ export class RocksPartition implements PartitionJournal {
 
   cut(from: number): Promise<void> {
     const operation = { deleteFrom: this.keys.segment(from), deleteTo: this.keys.segmentsEnd }
-    return this.turn(() => this.database.write('segments', [operation]))
+    return this.turn(() => this.write('segments', [operation]))
   }
 
   async putUsers(users: readonly StoredUser[]): Promise<void> {
@@ -115,7 +127,7 @@ export class RocksPartition implements PartitionJournal {
       this.wakeList.addPut(writer, user, operations)
     }
     return this.turn(async () => {
-      await this.database.write('users', operations)
+      await this.write('users', operations)
       this.counts.usersWritten += users.length
       this.counts.bytesWritten += stateBytes
     })
@@ -141,20 +153,20 @@ export class RocksPartition implements PartitionJournal {
       operations.push({ delete: this.keys.state(key) })
       this.wakeList.addDone(key, operations)
     }
-    return this.turn(() => this.database.write('users', operations))
+    return this.turn(() => this.write('users', operations))
   }
 
   awaken(keys: readonly Buffer[]): Promise<void> {
     const writer = new EntryWriter(keys.reduce((sum, key) => sum + 2 * key.length + WAKE_BYTES, 0))
     const operations: Operation[] = []
     for (const key of keys) this.wakeList.addPut(writer, { key, dueMs: AWAKE_MS, note: NO_NOTE }, operations)
-    return this.turn(() => this.database.write('users', operations))
+    return this.turn(() => this.write('users', operations))
   }
 
   wakeDone(keys: readonly Buffer[]): Promise<void> {
     const operations: Operation[] = []
     for (const key of keys) this.wakeList.addDone(key, operations)
-    return this.turn(() => this.database.write('users', operations))
+    return this.turn(() => this.write('users', operations))
   }
 
   async *wakes(beforeMs = Number.POSITIVE_INFINITY): AsyncIterable<WakeEntry> {
@@ -172,7 +184,8 @@ export class RocksPartition implements PartitionJournal {
     this.wakeList.clear()
     const flag = new EntryWriter(FRAME_BYTES + KEY_BYTES).add(this.keys.clearing)
     return this.turn(async () => {
-      await this.database.write('segments', [{ deleteFrom: this.keys.first, deleteTo: this.keys.last }, { put: flag }])
+      const all = { deleteFrom: this.keys.first, deleteTo: this.keys.last }
+      await this.database.write('segments', [all, { put: flag }, this.serials.stampClearing()])
       await this.finishClearing()
     })
   }
@@ -185,14 +198,19 @@ export class RocksPartition implements PartitionJournal {
   }
 
   private async finishClearing(): Promise<void> {
-    await this.database.write('users', [{ deleteFrom: this.keys.first, deleteTo: this.keys.last }])
-    await this.database.write('segments', [{ delete: this.keys.clearing }])
+    await this.write('users', [{ deleteFrom: this.keys.first, deleteTo: this.keys.last }])
+    await this.write('segments', [{ delete: this.keys.clearing }])
+  }
+
+  private write(family: Family, operations: readonly Operation[]): Promise<void> {
+    if (operations.length === 0) return Promise.resolve()
+    return this.database.write(family, [...operations, ...this.serials.stamp(family)])
   }
 
   private async segmentsFrom(from: Buffer): Promise<readonly SegmentRecord[]> {
     const page = await this.database.page('segments', from, this.keys.segmentsEnd, SEGMENTS_PAGE)
     return page.map(({ key, value }) => {
-      const sequence = sequenceOf(key)
+      const sequence = numberOf(key)
       return { sequence, bytes: payloadOf(key, value, `segment ${sequence}`) }
     })
   }

@@ -68,7 +68,7 @@ describe('postview ledger', () => {
       const { stdout, exitCode } = await ledger('--json')
       expect(exitCode).toBeUndefined()
       expect(JSON.parse(stdout)).toMatchObject({ from: 'nodes', balances: true, total: { records: 20, samples: 8 } })
-      expect((await ledger()).stdout).toMatch(/joined by now[^]*it balances/)
+      expect((await ledger()).stdout).toMatch(/joined by now[\s\S]*it balances/)
     } finally {
       await server.close()
     }

@@ -37,7 +37,11 @@ export class RandomSchemas {
       case 2:
         return this.union(depth)
       case 3:
-        return this.define({ type: 'enum', name: this.name('E'), symbols: ['A', 'B', 'C'].slice(0, 1 + random.below(3)) })
+        return this.define({
+          type: 'enum',
+          name: this.name('E'),
+          symbols: ['A', 'B', 'C'].slice(0, 1 + random.below(3)),
+        })
       case 4:
         return this.define({ type: 'fixed', name: this.name('F'), size: random.below(6) })
       case 5:

@@ -198,7 +198,7 @@ describe('JSON lines for a topic of Avro', () => {
       }
     }
     expect(decoded).toHaveLength(700)
-    expect(decoded[699]).toEqual({ user_id: 9007199254740993n, item_id: { string: 'i1' }, event_time: 1700000000000 })
+    expect(decoded[699]).toEqual({ user_id: 9007199254740993n, item_id: { string: 'i1' }, event_time: 1700000000000n })
   })
 
   it('are refused with line and path where they do not fit', async () => {

@@ -104,9 +104,7 @@ function inTimeOrder(stream: JoinStream): OracleEvent[][] {
 
 /** Where the view lay in its log is no part of the sample; which copy's bytes came first is not either. */
 function bySampleId(samples: readonly PureSample[]): Omit<PureSample, 'offset' | 'view'>[] {
-  return samples
-    .map(({ offset: _, view: __, ...sample }) => sample)
-    .sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  return samples.map(({ offset: _, view: __, ...sample }) => sample).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
 }
 
 function keyOf(sample: { user_id: string; sample_id: string }): string {

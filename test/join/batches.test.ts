@@ -2,7 +2,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { dumpState } from '../support/dumpState.ts'
-import { arrange, batchesOf, HARSH, type JoinStream, joinStreams, propertyOptions, randomOf, takeBatch } from '../support/joinStreams.ts'
+import {
+  arrange,
+  batchesOf,
+  HARSH,
+  type JoinStream,
+  joinStreams,
+  propertyOptions,
+  randomOf,
+  takeBatch,
+} from '../support/joinStreams.ts'
 import { type OracleEvent, PureJoin } from '../support/pureJoin.ts'
 
 /** All that can go wrong with an event: late, beyond the bound, repeated, refused, quarantined. */
@@ -48,7 +57,11 @@ describe('the same records in other batches', () => {
       fc.property(joinStreams(HARSH), (stream) => {
         const events = arrange(stream, randomOf(stream, 1))
         const jump = { user: 'jump', item: 'jump', type: 'jump', time: 2e12 }
-        const jumps = stream.config.sources.map((_, source) => ({ ...jump, source, offset: lastOffset(events, source) + 1 }))
+        const jumps = stream.config.sources.map((_, source) => ({
+          ...jump,
+          source,
+          offset: lastOffset(events, source) + 1,
+        }))
         const again = events.map((e) => ({ ...e, offset: e.offset! + lastOffset(events, e.source!) + 1 }))
         const all = [...events, ...jumps, ...again]
         expect(outcome(stream, all, () => false)).toEqual(outcome(stream, all, () => true))

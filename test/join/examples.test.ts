@@ -12,9 +12,7 @@ interface Example {
   side?: PureSide[]
 }
 
-const examples = JSON.parse(
-  readFileSync(new URL('../oracle/examples.json', import.meta.url), 'utf8'),
-) as Example[]
+const examples = JSON.parse(readFileSync(new URL('../oracle/examples.json', import.meta.url), 'utf8')) as Example[]
 
 /** The oracle's names of the ledger's counts, as ours. */
 const LEDGER_NAMES: Record<string, string> = {

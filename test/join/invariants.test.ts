@@ -6,7 +6,16 @@ import { freeUser } from '../../src/join/evolve.ts'
 import * as L from '../../src/join/layout.ts'
 import type { JoinState } from '../../src/join/state.ts'
 import { checkState } from '../support/checkState.ts'
-import { arrange, batchesOf, HARSH, joinStreams, propertyOptions, randomOf, runJoin, takeBatch } from '../support/joinStreams.ts'
+import {
+  arrange,
+  batchesOf,
+  HARSH,
+  joinStreams,
+  propertyOptions,
+  randomOf,
+  runJoin,
+  takeBatch,
+} from '../support/joinStreams.ts'
 import { type OracleEvent, PureJoin } from '../support/pureJoin.ts'
 
 const HOW = { copies: 0.3, beyond: 0.3, ticks: 0.2, refused: 0.1 }
@@ -59,7 +68,9 @@ describe('the state of a partition', () => {
         runJoin(stream.config, batches, ({ state }) => {
           if (count++ !== stopAt) return
           const users: number[] = []
-          state.users.forEach((user) => users.push(user))
+          state.users.forEach((user) => {
+            users.push(user)
+          })
           for (const user of users) freeUser(state, user)
           expect(state.arena.usedBytes).toBe(0)
           expect(state.needed.map((needed) => needed.size)).toEqual(stream.config.sources.map(() => 0))
@@ -87,7 +98,16 @@ describe('the checker itself', () => {
     ['a needed offset that was forgotten', (s) => s.needed[0].remove(2), /has no bit/],
     ['a needed offset too many', (s) => s.needed[1].add(99), /needed offsets of source 1/],
     ['memory that leaks', (s) => s.arena.allocate(40), /bytes used in the arena/],
-    ['a lost timer', (s) => s.timers.take(1e9, () => 0, () => {}), /no timer/],
+    [
+      'a lost timer',
+      (s) =>
+        s.timers.take(
+          1e9,
+          () => 0,
+          () => {},
+        ),
+      /no timer/,
+    ],
     ['a count that is off', (s) => s.ledger.fill(0), /in the ledger/],
     ['an overdue view', (s) => s.watermarkAt.fill(1e9), /overdue|too long/],
     ['a segment that was not released', (s) => s.retained.push(12), /events of segment 12/],

@@ -20,7 +20,7 @@ import {
   takeBatch,
 } from '../support/joinStreams.ts'
 import { type OracleEvent, PureJoin } from '../support/pureJoin.ts'
-import { Random } from '../support/random.ts'
+import type { Random } from '../support/random.ts'
 
 const LONG: Ranges = { ...CALM, events: 80, spreads: [100, 300, 1000] }
 const FORGETFUL: Ranges = { ...LONG, bounds: [60, 200], remembers: [0, 1, 20], windows: [0, 20, 60] }
@@ -101,7 +101,9 @@ describe('a replay from the lowest needed offsets', () => {
     const sums = { pending: 0, bound: 0, undecided: 0, remembered: 0, records: 0, samples: 0 }
     fc.assert(
       fc.property(joinStreams(LONG), (stream) => {
-        const { live, replayed, before, after, samplesBefore, sideBefore, recordsReplayed } = crash(stream, { copies: 0.3 })
+        const { live, replayed, before, after, samplesBefore, sideBefore, recordsReplayed } = crash(stream, {
+          copies: 0.3,
+        })
         expect(after).toEqual(before)
         expect(replayed.samples).toEqual(live.samples.slice(samplesBefore))
         expect(replayed.side).toEqual(live.side.slice(sideBefore))

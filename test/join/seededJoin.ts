@@ -47,7 +47,8 @@ export async function sow(...bugs: readonly Bug[]): Promise<SeededModule> {
     const path = join(folder, 'src/join', bug.file)
     const source = readFileSync(path, 'utf8')
     const parts = source.split(bug.old)
-    if (parts.length !== 2) throw new Error(`${bug.name}: the text is ${parts.length - 1} times in ${bug.file}, not once`)
+    if (parts.length !== 2)
+      throw new Error(`${bug.name}: the text is ${parts.length - 1} times in ${bug.file}, not once`)
     writeFileSync(path, parts.join(bug.new))
   }
   return (await import(pathToFileURL(join(folder, 'test/support/pureJoin.ts')).href)) as SeededModule

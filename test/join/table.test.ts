@@ -101,6 +101,8 @@ describe('a chain table', () => {
 
 function allOf(table: ChainTable): number[] {
   const all: number[] = []
-  table.forEach((address) => all.push(address))
+  table.forEach((address) => {
+    all.push(address)
+  })
   return all
 }

@@ -39,7 +39,11 @@ describe('timers', () => {
           expect(timers.size).toBeGreaterThanOrEqual(due.size)
           expect(timers.soonestMs).toBeLessThanOrEqual(Math.min(Number.POSITIVE_INFINITY, ...due.values()))
         }
-        timers.take(Number.POSITIVE_INFINITY, (address) => due.get(address) ?? Number.NaN, () => {})
+        timers.take(
+          Number.POSITIVE_INFINITY,
+          (address) => due.get(address) ?? Number.NaN,
+          () => {},
+        )
         expect([timers.size, timers.soonestMs]).toEqual([0, Number.POSITIVE_INFINITY])
       }),
       propertyOptions(200),
@@ -49,9 +53,13 @@ describe('timers', () => {
   test('that are due in time order come out bucket by bucket', () => {
     const timers = new Timers()
     const times = [9000, 100, 5000, 101, 5001]
-    times.forEach((ms, address) => timers.set(ms, address))
+    for (const [address, ms] of times.entries()) timers.set(ms, address)
     const taken: number[] = []
-    timers.take(1e6, (address) => times[address], (address) => taken.push(times[address]))
+    timers.take(
+      1e6,
+      (address) => times[address],
+      (address) => taken.push(times[address]),
+    )
     expect(taken).toEqual([100, 101, 5000, 5001, 9000])
   })
 
@@ -60,7 +68,11 @@ describe('timers', () => {
     timers.set(0, 1)
     timers.set(1e15, 2)
     const taken: number[] = []
-    timers.take(2e15, (address) => (address === 1 ? 0 : 1e15), (address) => taken.push(address))
+    timers.take(
+      2e15,
+      (address) => (address === 1 ? 0 : 1e15),
+      (address) => taken.push(address),
+    )
     expect(taken).toEqual([1, 2])
   })
 })

@@ -4,6 +4,7 @@
  * of those that it had acknowledged may be missing.
  */
 import { createHash } from 'node:crypto'
+import { openMemoryJournal } from '../../src/journal/memory.ts'
 import type { PartitionJournal, StoredUser } from '../../src/journal/port.ts'
 
 const USERS = 60
@@ -74,6 +75,19 @@ export async function readContents(journal: PartitionJournal): Promise<Contents>
     user.dueMs = dueMs
   }
   return contents
+}
+
+/** What a journal is after each of the first writes, and at first, by number of writes. */
+export async function fingerprints(writes: number): Promise<readonly string[]> {
+  const contents = emptyContents()
+  const store = openMemoryJournal()
+  const journal = await store.partition(0)
+  const found = [fingerprint(contents)]
+  for (let number = 0; number < writes; number++) {
+    await write(number)(journal, contents)
+    found.push(fingerprint(contents))
+  }
+  return found
 }
 
 /** One text for equal contents. */

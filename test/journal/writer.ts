@@ -1,24 +1,28 @@
 /**
- * A process that writes the history into a journal until it is killed: `writer.js FOLDER FIRST [LAST]`. It prints the
- * number of each write that was acknowledged, and the error code of one that was not.
+ * A process that writes the history into a journal until it is killed or a write fails: `writer.js FOLDER FIRST`. It
+ * prints the number of each write that was acknowledged, then the error codes of the first failed write and of a read
+ * after it.
  */
 import { writeSync } from 'node:fs'
 import { JournalError } from '../../src/journal/port.ts'
 import { openRocksJournal } from '../../src/journal/rocks.ts'
 import { emptyContents, write } from './history.ts'
 
-const [folder, first, last = 'Infinity'] = process.argv.slice(2)
+const [folder, first] = process.argv.slice(2)
 const store = await openRocksJournal({ folder, writeBufferBytes: 2 ** 17 })
 const journal = await store.partition(0)
 const contents = emptyContents()
 try {
-  for (let number = Number(first); number < Number(last); number++) {
+  for (let number = Number(first); ; number++) {
     await write(number)(journal, contents)
     writeSync(1, `${number}\n`)
   }
 } catch (error) {
-  writeSync(1, `${error instanceof JournalError ? error.code : error}\n`)
-  const again = await journal.mark().catch((reason) => reason)
-  writeSync(1, `${again instanceof JournalError ? again.code : again}\n`)
+  writeSync(1, `${codeOf(error)}\n`)
+  writeSync(1, `${await journal.mark().catch(codeOf)}\n`)
 }
 await store.close()
+
+function codeOf(error: unknown): string {
+  return error instanceof JournalError ? error.code : String(error)
+}

@@ -23,7 +23,7 @@ interface Found {
 
 export function checkState(s: JoinState): void {
   const found: Found = { usedBytes: 0, pending: 0, views: [], undecided: [], bound: [] }
-  s.users.forEach((user) => checkUser(s, user, found))
+  for (const user of tableOf(s.users)) checkUser(s, user, found)
   same('users in the table', tableOf(s.users).length, s.users.size)
   sameBlocks('the id table', tableOf(s.ids), s.ids.size, found.views)
   sameBlocks('the item table', tableOf(s.items), s.items.size, found.views)
@@ -185,7 +185,9 @@ function listOf(s: JoinState, first: number, previousWord: number): number[] {
 
 function tableOf(table: ChainTable): number[] {
   const all: number[] = []
-  table.forEach((address) => all.push(address))
+  table.forEach((address) => {
+    all.push(address)
+  })
   return all
 }
 

@@ -146,12 +146,7 @@ export function arrange(stream: JoinStream, random: Random, how: Arrangement = {
   return interleave(sorted, starts, random, how)
 }
 
-function interleave(
-  queues: OracleEvent[][],
-  offsets: number[],
-  random: Random,
-  how: Arrangement,
-): OracleEvent[] {
+function interleave(queues: OracleEvent[][], offsets: number[], random: Random, how: Arrangement): OracleEvent[] {
   const all: OracleEvent[] = []
   const at = queues.map(() => 0)
   const abreast = random.chance(0.6) // else sources run far ahead of one another
@@ -160,7 +155,11 @@ function interleave(
     if (open.length === 0) return all
     const headMs = (source: number): number => queues[source][at[source]].time!
     const source = abreast ? open.reduce((a, b) => (headMs(b) < headMs(a) ? b : a)) : random.pick(open)
-    for (let burst = abreast ? 1 : random.pick([1, 1, 2, 5, 20]); burst > 0 && at[source] < queues[source].length; burst--) {
+    for (
+      let burst = abreast ? 1 : random.pick([1, 1, 2, 5, 20]);
+      burst > 0 && at[source] < queues[source].length;
+      burst--
+    ) {
       const e = queues[source][at[source]++]
       offsets[source] += random.pick([1, 1, 1, 3]) // offsets have gaps
       all.push({ ...e, offset: offsets[source] })

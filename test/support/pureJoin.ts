@@ -13,12 +13,7 @@ import { balances, ledgerToJson } from '../../src/join/ledger.ts'
 import { orderGaveUp, orderSealed } from '../../src/join/order.ts'
 import { finishReplay, replay } from '../../src/join/replay.ts'
 import { compileRules, type LabelRule, type Rules } from '../../src/join/rules.ts'
-import {
-  GAVE_UP_LATE,
-  GAVE_UP_ORPHAN,
-  GAVE_UP_OUTSIDE,
-  JoinState,
-} from '../../src/join/state.ts'
+import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, JoinState } from '../../src/join/state.ts'
 import { takeTurn } from '../../src/join/turn.ts'
 
 export interface OracleEvent {

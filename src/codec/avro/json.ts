@@ -54,30 +54,42 @@ export class AvroToJson {
     if (nesting > this.limits.depth * 2 + 2) throw new Refusal('it is nested too deep')
     switch (type.kind) {
       case 'null':
-        return this.ascii('null')
+        this.ascii('null')
+        return
       case 'boolean':
-        return this.ascii(cursor.boolean() ? 'true' : 'false')
+        this.ascii(cursor.boolean() ? 'true' : 'false')
+        return
       case 'int':
       case 'long':
-        return this.integer(type.kind === 'int' ? cursor.int() : cursor.long())
+        this.integer(type.kind === 'int' ? cursor.int() : cursor.long())
+        return
       case 'float':
-        return this.real(cursor.float())
+        this.real(cursor.float())
+        return
       case 'double':
-        return this.real(cursor.double())
+        this.real(cursor.double())
+        return
       case 'string':
-        return this.text()
+        this.text()
+        return
       case 'bytes':
-        return this.latin1(cursor.length(UNLIMITED))
+        this.latin1(cursor.length(UNLIMITED))
+        return
       case 'fixed':
-        return this.latin1(type.size)
+        this.latin1(type.size)
+        return
       case 'enum':
-        return this.ascii(`"${type.symbols[cursor.index(type.symbols.length, 'the enum')]}"`)
+        this.ascii(`"${type.symbols[cursor.index(type.symbols.length, 'the enum')]}"`)
+        return
       case 'union':
-        return this.value(type.branches[cursor.index(type.branches.length, 'the union')], nesting + 1)
+        this.value(type.branches[cursor.index(type.branches.length, 'the union')], nesting + 1)
+        return
       case 'array':
-        return this.items(type.items, false, nesting)
+        this.items(type.items, false, nesting)
+        return
       case 'map':
-        return this.items(type.items, true, nesting)
+        this.items(type.items, true, nesting)
+        return
       default:
         this.byte(0x7b)
         for (let k = 0; k < type.fields.length; k++) {
@@ -130,7 +142,10 @@ export class AvroToJson {
     const bytes = cursor.buffer
     const at = cursor.pos
     cursor.pos += length
-    if (isUtf8(bytes.subarray(at, at + length))) return writeJsonText(this.out, bytes, at, length)
+    if (isUtf8(bytes.subarray(at, at + length))) {
+      writeJsonText(this.out, bytes, at, length)
+      return
+    }
     const repaired = Buffer.from(bytes.toString('utf8', at, at + length))
     writeJsonText(this.out, repaired, 0, repaired.length)
   }

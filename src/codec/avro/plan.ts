@@ -167,7 +167,10 @@ class Compiler {
   private mappedUnion(branches: readonly AvroType[], want: Want, path: readonly string[]): Step {
     const others = branches.filter((branch) => branch.kind !== 'null')
     if (others.length !== 1) {
-      throw this.error(path, `a mapped field may be a union of null and one type, not of ${branches.map(typeName).join(', ')}`)
+      throw this.error(
+        path,
+        `a mapped field may be a union of null and one type, not of ${branches.map(typeName).join(', ')}`,
+      )
     }
     const step = newStep(UNION)
     step.children = branches.map((branch) => (branch.kind === 'null' ? newStep(NULL) : this.mapped(branch, want, path)))
@@ -184,7 +187,10 @@ class Compiler {
   private target(type: AvroType, wanted: Wanted, path: readonly string[]): Target {
     const { column } = wanted
     if (!ALLOWED[column].includes(type.kind)) {
-      throw this.error(path, `${COLUMN_NAME[column]} cannot be ${article(type)} (it may be ${ALLOWED[column].join(', ')})`)
+      throw this.error(
+        path,
+        `${COLUMN_NAME[column]} cannot be ${article(type)} (it may be ${ALLOWED[column].join(', ')})`,
+      )
     }
     const symbols = type.kind === 'enum' ? type.symbols.map((symbol) => Buffer.from(symbol)) : []
     const unit = column === COLUMN_TIME ? this.unit(type, wanted, path) : 'ms'
@@ -280,7 +286,15 @@ const ALLOWED: readonly (readonly string[])[] = [
   ['int', 'long', 'string'],
   ['int', 'long', 'float', 'double'],
 ]
-const COLUMN_NAME = ['the view id', 'the user id', 'the item id', 'the engagement id', 'the type', 'the time', 'the value']
+const COLUMN_NAME = [
+  'the view id',
+  'the user id',
+  'the item id',
+  'the engagement id',
+  'the type',
+  'the time',
+  'the value',
+]
 
 function newStep(op: number): Step {
   return { op, width: 0, children: [], names: [], targets: [] }

@@ -147,8 +147,8 @@ export class RecordReader {
           this.level = level
           this.walk(item, level + 1, nesting + 1)
         }
+        this.level = level - 1
       }
-      this.level = level
       this.checkBlockEnd(blockEnd)
     }
   }
@@ -166,7 +166,7 @@ export class RecordReader {
         this.cursor.skip(this.cursor.length(this.limits.stringBytes))
         this.walk(item, level + 1, nesting + 1)
       }
-      this.level = level
+      this.level = level - 1
       this.checkBlockEnd(blockEnd)
     }
   }
@@ -187,7 +187,8 @@ export class RecordReader {
   }
 
   private checkBlockEnd(blockEnd: number): void {
-    if (blockEnd >= 0 && this.cursor.pos !== blockEnd) throw new Refusal('a block does not have the size that it states')
+    if (blockEnd >= 0 && this.cursor.pos !== blockEnd)
+      throw new Refusal('a block does not have the size that it states')
   }
 
   private countItems(total: number, count: number): number {
@@ -197,7 +198,8 @@ export class RecordReader {
 
   private countEmptyItems(count: number): void {
     this.emptyItemsLeft -= count
-    if (this.emptyItemsLeft < 0) throw new Refusal(`items without bytes are more than the limit of ${this.limits.items}`)
+    if (this.emptyItemsLeft < 0)
+      throw new Refusal(`items without bytes are more than the limit of ${this.limits.items}`)
   }
 
   private checkDepth(nesting: number): void {

@@ -94,7 +94,12 @@ function byName(name: string, namespace: string, names: Map<string, AvroType>): 
   return found
 }
 
-function union(branches: readonly unknown[], namespace: string, names: Map<string, AvroType>, nesting: number): AvroType {
+function union(
+  branches: readonly unknown[],
+  namespace: string,
+  names: Map<string, AvroType>,
+  nesting: number,
+): AvroType {
   const types = branches.map((branch) => resolve(branch, namespace, names, nesting + 1))
   if (types.length === 0) throw new SchemaError('a union has no branches')
   const seen = new Set<string>()
@@ -128,7 +133,8 @@ function record(json: Json, namespace: string, names: Map<string, AvroType>, nes
 function enumeration(json: Json, namespace: string, names: Map<string, AvroType>): AvroType {
   const name = declaredName(json, namespace)
   const symbols = json.symbols as readonly unknown[]
-  const good = Array.isArray(symbols) && symbols.length > 0 && symbols.every((s) => typeof s === 'string' && NAME.test(s))
+  const good =
+    Array.isArray(symbols) && symbols.length > 0 && symbols.every((s) => typeof s === 'string' && NAME.test(s))
   if (!good || new Set(symbols).size !== symbols.length) throw new SchemaError(`enum ${name} has no proper symbols`)
   return declare({ kind: 'enum', name, symbols: symbols as readonly string[] }, names)
 }

@@ -109,7 +109,10 @@ export class JsonRecordReader {
       this.textLength = -1
       return
     }
-    if (this.tape.isString(entry)) return this.storeText(field, entry)
+    if (this.tape.isString(entry)) {
+      this.storeText(field, entry)
+      return
+    }
     if (this.tape.kind(entry) !== T.INTEGER) throw this.refusal(field, 'an id must be a text or an integer')
     const { bytes } = this.tape
     const at = this.tape.startOf(entry)
@@ -121,7 +124,10 @@ export class JsonRecordReader {
   }
 
   private storeType(): void {
-    if (this.constType !== null) return this.storeBytes(this.constType, 0, this.constType.length)
+    if (this.constType !== null) {
+      this.storeBytes(this.constType, 0, this.constType.length)
+      return
+    }
     const entry = this.entryOf(TYPE, this.hasType)
     if (entry === MISSING) this.textLength = -1
     else if (this.tape.isString(entry)) this.storeText(TYPE, entry)
@@ -130,7 +136,8 @@ export class JsonRecordReader {
 
   private storeText(field: number, entry: number): void {
     if (this.tape.kind(entry) === T.STRING) {
-      return this.storeBytes(this.tape.bytes, this.tape.startOf(entry), this.tape.endOf(entry))
+      this.storeBytes(this.tape.bytes, this.tape.startOf(entry), this.tape.endOf(entry))
+      return
     }
     const text = this.tape.text(entry)
     const bytes = Buffer.from(text)

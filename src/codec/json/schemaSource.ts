@@ -3,10 +3,11 @@
  *
  * Invariant: the batch's payload is the chunk's own buffer of encoded records, made for that chunk.
  */
-import { AvroFileSource } from '../avro/fileSource.ts'
+
 import type { AvroSchema, DecodeLimits, Source } from '../../config/model.ts'
 import type { EventBatch } from '../../join/event.ts'
 import type { RawChunk } from '../../log/chunk.ts'
+import { AvroFileSource } from '../avro/fileSource.ts'
 import { newByteBuffer } from '../byteBuffer.ts'
 import { Refusal } from '../error.ts'
 import type { ByteBuffer } from '../port.ts'

@@ -146,7 +146,11 @@ export class JsonTape {
     const entry = this.open(OBJECT)
     this.pos++
     this.skipSpace()
-    if (this.take(0x7d)) return this.close(entry)
+    if (!this.take(0x7d)) this.members(nesting)
+    this.close(entry)
+  }
+
+  private members(nesting: number): void {
     for (let items = 1; ; items++) {
       this.checkItems(items)
       if (this.pos >= this.end || this.bytes[this.pos] !== QUOTE) throw this.unexpected()
@@ -156,7 +160,7 @@ export class JsonTape {
       this.skipSpace()
       this.value(nesting + 1)
       this.skipSpace()
-      if (this.take(0x7d)) return this.close(entry)
+      if (this.take(0x7d)) return
       if (!this.take(COMMA)) throw this.unexpected()
       this.skipSpace()
     }
@@ -167,12 +171,16 @@ export class JsonTape {
     const entry = this.open(ARRAY)
     this.pos++
     this.skipSpace()
-    if (this.take(0x5d)) return this.close(entry)
+    if (!this.take(0x5d)) this.items(nesting)
+    this.close(entry)
+  }
+
+  private items(nesting: number): void {
     for (let items = 1; ; items++) {
       this.checkItems(items)
       this.value(nesting + 1)
       this.skipSpace()
-      if (this.take(0x5d)) return this.close(entry)
+      if (this.take(0x5d)) return
       if (!this.take(COMMA)) throw this.unexpected()
       this.skipSpace()
     }
@@ -246,7 +254,8 @@ export class JsonTape {
       if (k < word.length) continue
       const entry = this.open(kind)
       this.pos += k
-      return this.close(entry)
+      this.close(entry)
+      return
     }
     throw this.unexpected()
   }

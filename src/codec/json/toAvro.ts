@@ -10,7 +10,14 @@
  * Invariant: each value is visited once. What does not fit is a Refusal with the path of the field.
  */
 import type { AvroSchema, DecodeLimits } from '../../config/model.ts'
-import { type AvroField, type AvroRecord, type AvroType, type Primitive, resolveSchema, typeName } from '../avro/schema.ts'
+import {
+  type AvroField,
+  type AvroRecord,
+  type AvroType,
+  type Primitive,
+  resolveSchema,
+  typeName,
+} from '../avro/schema.ts'
 import { newByteBuffer, reserve } from '../byteBuffer.ts'
 import { Refusal, SchemaError } from '../error.ts'
 import { MAX_VARINT_BYTES, writeDecimalAsVarint, writeVarint } from '../integer.ts'
@@ -110,34 +117,47 @@ export class JsonToAvro {
         return
       case 'int':
       case 'long':
-        return this.integer(type, tape, entry)
+        this.integer(type, tape, entry)
+        return
       case 'float':
       case 'double':
-        return this.real(type, tape, entry)
+        this.real(type, tape, entry)
+        return
       case 'string':
         if (!tape.isString(entry)) throw mismatch(type)
-        if (kind === T.STRING) return this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
-        return this.blockOf(Buffer.from(tape.text(entry)))
+        if (kind === T.STRING) {
+          this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
+          return
+        }
+        this.blockOf(Buffer.from(tape.text(entry)))
+        return
       case 'bytes':
-        return this.blockOf(latin1(type, tape, entry))
+        this.blockOf(latin1(type, tape, entry))
+        return
       case 'fixed': {
         const bytes = latin1(type, tape, entry)
         if (bytes.length !== type.size) throw new Refusal(`${type.name} must have ${type.size} bytes`)
-        return this.raw(bytes, 0, bytes.length)
+        this.raw(bytes, 0, bytes.length)
+        return
       }
       case 'enum': {
         const symbol = tape.isString(entry) ? type.symbols.indexOf(tape.text(entry)) : -1
         if (symbol < 0) throw new Refusal(`it is no symbol of ${type.name}`)
-        return this.varint(symbol)
+        this.varint(symbol)
+        return
       }
       case 'union':
-        return this.union(type.branches, tape, entry, nesting)
+        this.union(type.branches, tape, entry, nesting)
+        return
       case 'array':
-        return this.array(type, tape, entry, nesting)
+        this.array(type, tape, entry, nesting)
+        return
       case 'map':
-        return this.map(type, tape, entry, nesting)
+        this.map(type, tape, entry, nesting)
+        return
       default:
-        return this.record(type, tape, entry, nesting)
+        this.record(type, tape, entry, nesting)
+        return
     }
   }
 
@@ -227,7 +247,10 @@ export class JsonToAvro {
   }
 
   private integer(type: Primitives, tape: T.JsonTape, entry: number): void {
-    if (tape.isString(entry)) return this.instant(type, tape, entry)
+    if (tape.isString(entry)) {
+      this.instant(type, tape, entry)
+      return
+    }
     const { bytes } = tape
     const at = tape.startOf(entry)
     const end = tape.endOf(entry)
@@ -247,7 +270,10 @@ export class JsonToAvro {
     const ms = isoTextToMs(tape.text(entry))
     if (Number.isNaN(ms)) throw new Refusal('the time is not an ISO-8601 instant with a zone')
     reserve(this.out, MAX_VARINT_BYTES)
-    if (Number.isSafeInteger(ms * scale)) return writeVarint(this.out, ms * scale)
+    if (Number.isSafeInteger(ms * scale)) {
+      writeVarint(this.out, ms * scale)
+      return
+    }
     const digits = Buffer.from(`${ms}000`)
     writeDecimalAsVarint(this.out, digits, 0, digits.length)
   }

@@ -9,6 +9,7 @@
  *
  * How it fails: see each part. `openKafkaLog` rejects where no broker answers.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin } from 'kafkajs'
 import type { KafkaConfig } from '../../config/model.ts'
 import type { RawChunk } from '../chunk.ts'
@@ -26,7 +27,7 @@ import {
 import { createClient, type Logger } from './client.ts'
 import { registerCodecs } from './codecs.ts'
 import type { Decode } from './decode.ts'
-import { toLogError } from './errors.ts'
+import { isPassing, toLogError } from './errors.ts'
 import type { Client } from './internals.ts'
 import { Lookup } from './lookup.ts'
 import { readRange } from './range.ts'
@@ -35,6 +36,8 @@ import { Topics } from './topics.ts'
 import { KafkaWriter } from './writer.ts'
 
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024
+const COORDINATOR_WAIT_MS = 30_000
+const COORDINATOR_RETRY_MS = 100
 
 export interface KafkaLogOptions {
   readonly kafka: KafkaConfig
@@ -94,7 +97,7 @@ class KafkaLog implements Log {
   /** Trap: kafkajs asks with a version that does not wait for pending transactional commits; see SEMANTICS section 6. */
   async committed(group: string, topics: readonly string[]): Promise<readonly Committed[]> {
     try {
-      const answer = await this.admin.fetchOffsets({ groupId: group, topics: [...topics] })
+      const answer = await this.offsetsOf(group, topics)
       return answer.flatMap(({ topic, partitions }) =>
         partitions.map(({ partition, offset, metadata }) => ({
           topic,
@@ -105,6 +108,19 @@ class KafkaLog implements Log {
       )
     } catch (error) {
       throw toLogError(error, `asking for the committed offsets of group ${group}`)
+    }
+  }
+
+  /** Trap: a broker that has just come up knows no coordinator of the group yet, and kafkajs asks once. */
+  private async offsetsOf(group: string, topics: readonly string[]): ReturnType<Admin['fetchOffsets']> {
+    const deadlineMs = performance.now() + COORDINATOR_WAIT_MS
+    for (;;) {
+      try {
+        return await this.admin.fetchOffsets({ groupId: group, topics: [...topics] })
+      } catch (error) {
+        if (this.isClosed || !isPassing(error) || performance.now() > deadlineMs) throw error
+      }
+      await sleep(COORDINATOR_RETRY_MS)
     }
   }
 

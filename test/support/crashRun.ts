@@ -1,0 +1,247 @@
+/**
+ * Kills a node again and again in the middle of traffic, does harm to its journal in between, and lets it end in peace.
+ *
+ * Owns: the traffic, the node of the moment, copies of its journal, and the commits seen on the way.
+ * Invariant: the same seed makes the same traffic, the same harm and the same moments, as far as clocks allow.
+ * How it fails: a node that ends by itself fails the run, unless its journal was damaged: then it is started again, as
+ * whoever looks after a process would do.
+ */
+import { cp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
+import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type CommitState, type CrashWorld, committedLedger } from './crashWorld.ts'
+import { damageFiles } from './damage.ts'
+import { NodeProcess } from './nodeProcess.ts'
+import { Random } from './random.ts'
+import { closingEvents, Traffic } from './traffic.ts'
+
+/** What is done after a kill, before the next start. */
+export type Harm = 'none' | 'no journal' | 'small memory' | 'deleted' | 'truncated' | 'older' | 'newer'
+
+export interface CrashRunOptions {
+  readonly program: string
+  readonly world: CrashWorld
+  /** For the configuration, the data and the copies. */
+  readonly folder: string
+  readonly seed: number
+  /** Kills that count. */
+  readonly kills: number
+  readonly harms: readonly Harm[]
+  readonly log?: (line: string) => void
+}
+
+export interface Kill {
+  readonly harm: Harm
+  readonly atMs: number
+  /** Made in the second before the kill, and views that were pending, as the node told last. */
+  readonly samples: number
+  readonly pending: number
+}
+
+export interface CrashRun {
+  readonly kills: readonly Kill[]
+  /** Nodes that ended by themselves, over a damaged journal. */
+  readonly selfEnded: number
+  readonly garbage: number
+  readonly skewed: number
+}
+
+const STEP_EVERY_MS = 50
+const LOOK_EVERY_MS = 80
+const HISTORY_MS = 3_600_000
+const CLOSING_AFTER_MS = 60_000
+const DEADLINE_MS = 60_000
+const KEPT = 4
+const SMALL_STATE = '64KiB'
+const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
+
+interface Look {
+  readonly atMs: number
+  readonly samples: number
+  readonly pending: number
+}
+
+export async function crashRun(options: CrashRunOptions): Promise<CrashRun> {
+  return new Run(options).run()
+}
+
+class Run {
+  private readonly options: CrashRunOptions
+  private readonly random: Random
+  private readonly traffic: Traffic
+  private readonly journal: string
+  private readonly kills: Kill[] = []
+  private readonly copies: string[] = []
+  private commits: (readonly CommitState[])[] = []
+  private selfEnded = 0
+  private isFlowing = true
+  private made = 0
+
+  constructor(options: CrashRunOptions) {
+    this.options = options
+    this.random = new Random(options.seed)
+    this.traffic = new Traffic(options.seed + 1, Date.now() - HISTORY_MS)
+    this.journal = join(options.folder, 'data/journal')
+  }
+
+  async run(): Promise<CrashRun> {
+    const flowing = this.flow()
+    flowing.catch(() => {})
+    try {
+      let harm: Harm = 'none'
+      for (let round = 0; this.counted() < this.options.kills; round++) {
+        if (round > this.options.kills * 2 + 10) throw new Error('too few of the kills count')
+        await Promise.race([this.round(harm), flowing.then(() => Promise.reject(new Error('the traffic ended')))])
+        harm = this.options.harms[this.random.below(this.options.harms.length)]
+        await this.harm(harm)
+      }
+    } finally {
+      this.isFlowing = false
+    }
+    await this.finish(flowing)
+    const { garbage, skewed } = this.traffic
+    return { kills: this.kills, selfEnded: this.selfEnded, garbage, skewed }
+  }
+
+  private counted(): number {
+    return this.kills.filter(({ samples, pending }) => samples > 0 && pending > 0).length
+  }
+
+  private async flow(): Promise<void> {
+    while (this.isFlowing) {
+      await this.options.world.send(this.traffic.step())
+      await sleep(STEP_EVERY_MS)
+    }
+  }
+
+  /** One life of the node, from its start to its kill. */
+  private async round(harm: Harm): Promise<void> {
+    const { world, log } = this.options
+    const { random } = this
+    if (random.chance(0.1)) await this.killEarly(harm)
+    const node = await this.start(harm)
+    const killAtMs = Date.now() + 500 + random.below(1_200)
+    const looks: Look[] = []
+    while (Date.now() < killAtMs) {
+      if (!node.isRunning) throw new Error(`the node ended by itself:\n${node.tail()}`)
+      await sleep(Math.min(LOOK_EVERY_MS, Math.max(0, killAtMs - Date.now())))
+      looks.push(...(await this.look()))
+      if (random.chance(0.2)) await this.keepCommits()
+    }
+    const atMs = Date.now()
+    world.nodeUrl = undefined
+    await node.kill()
+    await this.keepCommits()
+    const before = looks.filter((look) => look.atMs > atMs - 1_000)
+    const samples = (before.at(-1)?.samples ?? 0) - (before[0]?.samples ?? 0)
+    const kill = { harm, atMs, samples, pending: before.at(-1)?.pending ?? 0 }
+    this.kills.push(kill)
+    log?.(`kill ${this.kills.length} after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`)
+  }
+
+  /** A kill in the middle of a start. */
+  private async killEarly(harm: Harm): Promise<void> {
+    const node = await this.spawn(harm)
+    await sleep(300 + this.random.below(900))
+    await node.kill()
+    this.options.log?.(`kill during a start after ${harm}`)
+  }
+
+  private async look(): Promise<Look[]> {
+    const url = this.options.world.nodeUrl
+    try {
+      const answer = await fetch(`${url}/ledger`, { signal: AbortSignal.timeout(1_000) })
+      const { total } = (await answer.json()) as { total: { samples: number; pending: number } }
+      return [{ atMs: Date.now(), samples: total.samples, pending: total.pending }]
+    } catch {
+      return []
+    }
+  }
+
+  private async keepCommits(): Promise<void> {
+    const commits = await this.options.world.committed()
+    if (commits.every(({ offset }) => offset >= 0)) this.commits = [...this.commits, commits].slice(-KEPT)
+  }
+
+  private async spawn(harm: Harm): Promise<NodeProcess> {
+    const { folder, world, program } = this.options
+    const config = join(folder, 'config')
+    await writeConfig(config, {
+      brokers: world.brokers,
+      dataFolder: join(folder, 'data'),
+      isJournalOn: harm !== 'no journal',
+      state: harm === 'small memory' ? SMALL_STATE : undefined,
+    })
+    return new NodeProcess(program, config)
+  }
+
+  private async start(harm: Harm): Promise<NodeProcess> {
+    for (let tries = 0; ; tries++) {
+      const node = await this.spawn(harm)
+      try {
+        this.options.world.nodeUrl = await withDeadline(node.ready, node)
+        return node
+      } catch (error) {
+        await node.kill()
+        if (!/journal/.test((error as Error).message) || harm !== 'truncated' || tries === 2) throw error
+        this.selfEnded++
+      }
+    }
+  }
+
+  private async harm(harm: Harm): Promise<void> {
+    if (harm === 'deleted') await rm(this.journal, { recursive: true, force: true })
+    else if (harm === 'truncated') await damageFiles(this.journal, this.random)
+    else if (harm === 'older' && this.copies.length > 0) await this.putBack(this.random.pick(this.copies))
+    else if (harm === 'newer') await this.options.world.rollBack(this.random.pick(this.commits))
+    if (harm === 'none' || harm === 'small memory') await this.copy()
+  }
+
+  private async copy(): Promise<void> {
+    const copy = join(this.options.folder, 'copies', String(this.made++))
+    await cp(this.journal, copy, { recursive: true })
+    this.copies.push(copy)
+    if (this.copies.length > KEPT) await rm(this.copies.shift()!, { recursive: true })
+  }
+
+  private async putBack(copy: string): Promise<void> {
+    await rm(this.journal, { recursive: true, force: true })
+    await cp(copy, this.journal, { recursive: true })
+  }
+
+  /** The rest of the traffic, and what moves all clocks beyond it; then an end in order. */
+  private async finish(flowing: Promise<void>): Promise<void> {
+    const { world } = this.options
+    const node = await this.start('none')
+    await flowing
+    await world.send(this.traffic.rest())
+    await world.send(closingEvents(world.usersByPartition(), this.traffic.nowMs + CLOSING_AFTER_MS))
+    const deadlineMs = Date.now() + DEADLINE_MS
+    for (;;) {
+      const counts = committedLedger(await world.committed(), TOPICS[0])
+      if (counts[PENDING] === PARTITIONS && counts[UNDECIDED] === PARTITIONS * 2 && counts[SAMPLES_FIELD] > 0) break
+      if (Date.now() > deadlineMs || !node.isRunning) {
+        throw new Error(`not all was sealed: ${JSON.stringify(counts)}\n${node.tail()}`)
+      }
+      await sleep(LOOK_EVERY_MS)
+    }
+    world.nodeUrl = undefined
+    const code = await node.terminate()
+    if (code !== 0) throw new Error(`SIGTERM ended in exit code ${code}:\n${node.tail()}`)
+  }
+}
+
+async function withDeadline<T>(promise: Promise<T>, node: NodeProcess): Promise<T> {
+  const limit = new AbortController()
+  const late = sleep(DEADLINE_MS, undefined, { signal: limit.signal }).then(() => {
+    throw new Error(`the node was not ready in time:\n${node.tail()}`)
+  })
+  late.catch(() => {})
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    limit.abort()
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * A real broker around a node that is killed, seen through kafkajs as it is: nothing of the product's own client reads
+ * or writes here.
+ */
+import { createRequire } from 'node:module'
+import type { Admin, Kafka, Producer } from 'kafkajs'
+import { decompressFrameSync } from 'lz4-napi'
+import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
+import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
+import type { RawEvent } from './traffic.ts'
+
+// Required, so that it is the same copy whoever else loads it.
+const kafkajs = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
+const SESSION_MS = 1_000
+
+kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
+  compress: () => Promise.reject(new Error('nothing is compressed here')),
+  decompress: async (bytes: Buffer) => decompressFrameSync(bytes),
+})
+
+export async function openKafkaWorld(brokers: string): Promise<CrashWorld> {
+  const client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING, retry: { retries: 20 } })
+  const admin = client.admin()
+  const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
+  await Promise.all([admin.connect(), producer.connect()])
+  await admin.createTopics({
+    topics: TOPICS.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })),
+    waitForLeaders: true,
+  })
+  return new KafkaWorld(brokers, client, admin, producer)
+}
+
+class KafkaWorld implements CrashWorld {
+  readonly brokers: string
+  nodeUrl: string | undefined
+  private readonly client: Kafka
+  private readonly admin: Admin
+  private readonly producer: Producer
+  private groups = 0
+
+  constructor(brokers: string, client: Kafka, admin: Admin, producer: Producer) {
+    this.brokers = brokers
+    this.client = client
+    this.admin = admin
+    this.producer = producer
+  }
+
+  async send(events: readonly RawEvent[]): Promise<void> {
+    const topicMessages = TOPICS.map((topic, source) => ({
+      topic,
+      messages: events
+        .filter((event) => event.source === source)
+        .map(({ user, value, arrivalMs }) => ({ key: user, value, timestamp: String(arrivalMs) })),
+    })).filter(({ messages }) => messages.length > 0)
+    if (topicMessages.length > 0) await this.producer.sendBatch({ topicMessages, acks: -1 })
+  }
+
+  usersByPartition(): readonly string[] {
+    const partitionOf = kafkajs.Partitioners.DefaultPartitioner()
+    const partitionMetadata = Array.from({ length: PARTITIONS }, (_, partitionId) => ({ partitionId, leader: 1 }))
+    const users: string[] = []
+    for (let k = 0; Object.keys(users).length < PARTITIONS; k++) {
+      const key = `closing-${k}`
+      const partition = partitionOf({ topic: '', partitionMetadata: partitionMetadata as never, message: { key, value: '' } })
+      users[partition] ??= key
+    }
+    return users
+  }
+
+  async committed(): Promise<readonly CommitState[]> {
+    const answer = await this.admin.fetchOffsets({ groupId: GROUP, topics: [...TOPICS] })
+    return answer.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition, offset, metadata }) => {
+        return { topic, partition, offset: Number(offset), metadata: metadata ?? '' }
+      }),
+    )
+  }
+
+  /** Joins the group once the killed member's session has run out, commits, and leaves. */
+  async rollBack(commits: readonly CommitState[]): Promise<void> {
+    const consumer = this.client.consumer({ groupId: GROUP, sessionTimeout: SESSION_MS, heartbeatInterval: 200 })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...TOPICS] })
+    const joined = new Promise<void>((resolve) => {
+      consumer.on(consumer.events.GROUP_JOIN, () => resolve())
+    })
+    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} })
+    await joined
+    await consumer.commitOffsets(commits.map((commit) => ({ ...commit, offset: String(commit.offset) })))
+    await consumer.disconnect()
+  }
+
+  async readAll(topic: string): Promise<readonly LogRecord[]> {
+    const ends = await this.admin.fetchTopicOffsets(topic)
+    const left = new Map(ends.filter(({ low, high }) => low !== high).map((end) => [end.partition, Number(end.high)]))
+    const records: LogRecord[] = []
+    if (left.size === 0) return records
+    const groupId = `reader-${topic}-${Date.now()}-${this.groups++}`
+    const consumer = this.client.consumer({ groupId, maxWaitTimeInMs: 100 })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    await new Promise<void>((resolve, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      const eachBatch = async ({ batch }: { batch: import('kafkajs').Batch }): Promise<void> => {
+        for (const message of batch.messages) {
+          if (Number(message.offset) < (left.get(batch.partition) ?? 0)) records.push(recordOf(batch.partition, message))
+        }
+        if (Number(batch.lastOffset()) + 1 >= (left.get(batch.partition) ?? 0)) left.delete(batch.partition)
+        if (left.size === 0) resolve()
+      }
+      consumer.run({ autoCommit: false, eachBatch }).catch(reject)
+    })
+    await consumer.disconnect()
+    return records
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.producer.disconnect(), this.admin.disconnect()])
+  }
+}
+
+function recordOf(partition: number, message: import('kafkajs').KafkaMessage): LogRecord {
+  const headers = Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)] as const)
+  return {
+    partition,
+    offset: Number(message.offset),
+    stampMs: Number(message.timestamp),
+    value: message.value!,
+    headers: new Map(headers),
+  }
+}
