@@ -11,6 +11,7 @@ import * as B from '../join/blocks.ts'
 import { dropUser } from '../join/evolve.ts'
 import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
+import type { Spill } from './spill.ts'
 import type { Store } from './store.ts'
 import { ACTOR_BYTES, type Users } from './users.ts'
 
@@ -25,6 +26,8 @@ const TOGETHER = 512
 const ROOM = 0.9
 /** Beyond this share of the limit the partition waits for a commit rather than take more. */
 const STARVED = 1.25
+/** A user's share of the limit. */
+const SHARE = 1 / 8
 /** Users touched in the last so many batches are left alone while there are others. */
 const RECENT_BATCHES = 64
 
@@ -33,12 +36,14 @@ export class Memory {
   private readonly users: Users
   private readonly store: Store
   private readonly limits: MemoryLimits
+  private readonly spill: Spill
   private hand = 0
 
-  constructor(state: JoinState, users: Users, store: Store, limits: MemoryLimits) {
+  constructor(state: JoinState, users: Users, store: Store, spill: Spill, limits: MemoryLimits) {
     this.state = state
     this.users = users
     this.store = store
+    this.spill = spill
     this.limits = limits
   }
 
@@ -59,7 +64,20 @@ export class Memory {
   /** After a batch: back within the limits, as far as can be. A promise only if something has to be written. */
   balance(): Promise<void> | undefined {
     this.passivate()
+    if (!this.isOver) return undefined
+    this.spillHot()
     return this.isOver ? this.evict() : undefined
+  }
+
+  /** What exceeds a user's share of memory moves to the journal: the records of its views. */
+  private spillHot(): void {
+    const { arena, touched } = this.state
+    const share = this.limits.stateBytes * SHARE
+    for (let k = 0; k < touched.length; k++) {
+      const user = touched.items[k]
+      const isThere = B.kindOf(arena, user) === L.USER
+      if (isThere && B.u32(arena, user, L.U_BYTES) > share) this.spill.spill(user)
+    }
   }
 
   /** Moves idle users to the journal until there is room, or nobody is left who may go. */
@@ -81,6 +99,7 @@ export class Memory {
     const empty: number[] = []
     this.hand = s.users.scan(this.hand, (user) => {
       if (B.u32(s.arena, user, L.U_TOUCHED) > before || !this.store.isBehindCommit(user)) return true
+      if (B.hasFlag(s.arena, user, L.F_SPILLED)) return true
       if (isEmptyUser(s, user)) empty.push(user)
       else picked.push(user)
       return picked.length < TOGETHER

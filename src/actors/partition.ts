@@ -34,6 +34,7 @@ import { Quarantine } from './quarantine.ts'
 import type { Culprit } from './restart.ts'
 import { Restarter } from './restarter.ts'
 import { ACCEPTED, WAS_LATE } from './segment.ts'
+import { Spill } from './spill.ts'
 import { type Epoch, Store } from './store.ts'
 import { Users } from './users.ts'
 
@@ -92,6 +93,7 @@ export class Partition {
   /** Per source: the log's end when last heard of; Infinity while unknown. */
   readonly endOffset: Float64Array
   readonly store: Store
+  readonly spill: Spill
   private readonly options: PartitionOptions
   private readonly memory: Memory
   private readonly restarter: Restarter
@@ -140,7 +142,8 @@ export class Partition {
       (user, error) => this.restarter.restart(user, error),
     )
     this.store = new Store(options.journal, this.state, options.fingerprint)
-    this.memory = new Memory(this.state, this.users, this.store, options)
+    this.spill = new Spill(this.state, options.journal, options.readers[0], options.partition)
+    this.memory = new Memory(this.state, this.users, this.store, this.spill, options)
     this.coveredTo = new Float64Array(sources)
     this.restarter = new Restarter({
       state: this.state,
@@ -271,7 +274,7 @@ export class Partition {
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
       await this.store.acknowledge(epoch, batchNumber, offsets, position.watermarkMs)
       if (this.memory.isOver) await this.memory.evict()
-      this.starved = this.memory.isStarved
+      this.starved = false
       void this.pump()
     })
   }
@@ -446,6 +449,8 @@ export class Partition {
     gather(s)
     const crashed = this.users.turns()
     if (crashed !== undefined) await crashed
+    const restoring = this.spill.restore()
+    if (restoring !== undefined) await restoring
     for (const k of orderSealed(s)) {
       const waiting = output.sample(s, k, stampMs)
       if (waiting !== undefined) await waiting

@@ -16,6 +16,7 @@ export function addCluster(program: Command): void {
     .option('--id <name>', "the node's name", 'node-1')
     .action(async (options: { config: string; nodes: string; id: string }) => {
       if (options.nodes !== '1') throw new UsageError(`--nodes ${options.nodes}: more than one node is not built yet`)
-      process.exitCode = await startNode(loadConfig(options.config, process.env), options.id)
+      // Everything is closed by then; what the Kafka client leaves half open must not keep the process.
+      process.exit(await startNode(loadConfig(options.config, process.env), options.id))
     })
 }

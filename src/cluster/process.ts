@@ -42,8 +42,7 @@ export async function startNode(config: Config, id: string): Promise<number> {
   } catch (error) {
     logger.error({ error: (error as Error).message }, 'the node cannot go on')
     process.stderr.write(`postview: ${(error as Error).message}\n`)
-    setTimeout(() => process.exit(1), 1000)
-    await control?.close()
+    await Promise.race([control?.close(), new Promise((resolve) => setTimeout(resolve, 1000))])
     return 1
   }
   logger.info({}, 'stopping')

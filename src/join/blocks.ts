@@ -116,8 +116,10 @@ export function samePayload(arena: Arena, view: number, bytes: Uint8Array, at: n
   const payload = u32(arena, view, L.V_PAYLOAD)
   if (u32(arena, view, L.V_PAYLOAD_LENGTH) !== length) return false
   if (payload === 0) {
-    // A sealed view's bytes are gone and their hash remains. A pending view's may lie in the journal: taken as equal.
-    return !hasFlag(arena, view, L.F_SEALED) || u32(arena, view, L.V_BOUND) === murmur2(bytes, at, length)
+    // A sealed view's bytes are gone, a spilled one's lie in the journal: their hash remains.
+    if (length === 0) return true
+    const word = hasFlag(arena, view, L.F_SPILLED) ? L.V_SPILLED_HASH : L.V_BOUND
+    return u32(arena, view, word) === murmur2(bytes, at, length)
   }
   return sameBytes(bytesOf(arena, payload), byteAt(payload), length, bytes, at, length)
 }

@@ -43,6 +43,8 @@ export const V_LENGTHS = 13 // identity | item << 16
 export const V_PAYLOAD = 14 // address; 0 when given up
 export const V_PAYLOAD_LENGTH = 15
 export const V_SEALED_AT = 8 // f64: words 16, 17; from when remembering counts
+/** Word 16 again: of a spilled view, which is pending, the hash of its payload. */
+export const V_SPILLED_HASH = 16
 export const V_SEGMENT = 18
 export const V_WRITER = 19
 export const V_HEADER_BYTES = 80

@@ -105,7 +105,8 @@ function settle(s: JoinState, upTo: number): void {
   for (; k < due.length && dueFire[k] <= upTo; k++) {
     const address = due[k]
     s.turnBlock = address
-    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, dueFire[k], watermarkBefore(s, dueFire[k]))
+    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK)
+      decideNow(s, address, dueFire[k], watermarkBefore(s, dueFire[k]))
     else E.sealView(s, address, dueFire[k], dueFire[k] * 2)
   }
   s.turnBlock = 0

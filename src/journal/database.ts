@@ -27,6 +27,8 @@ export type Operation =
 /** Its presence in the folder says that something in it was found damaged. */
 export const DAMAGE_NOTE = 'DAMAGED'
 
+const OUTSIDE =
+  /no space left|too large|quota|permission denied|not permitted|read-only|too many open files|not a directory|cannot allocate/i
 const MiB = 2 ** 20
 /** A family that nobody writes would keep every log file alive: both are flushed each so many times the write buffer. */
 const FLUSH_EVERY_BUFFERS = 4
@@ -163,7 +165,8 @@ export class Database {
 
   private breakFor(error: unknown): JournalError {
     this.broken ??= new JournalError('FAILED', `journal: a write failed: ${reasonOf(error)}`, { cause: error })
-    if (/corruption|checksum/i.test(reasonOf(error))) this.damaged(error)
+    // Flushes and compactions run by themselves; what they fail of, the next write is told.
+    if (!isFromOutside(error)) this.damaged(error)
     return this.broken
   }
 }
@@ -190,6 +193,11 @@ function addTo(batch: WriteBatch, operation: Operation): number {
   if ('delete' in operation) batch.tryDelete(operation.delete)
   else batch.tryDeleteRange(operation.deleteFrom, operation.deleteTo)
   return 0
+}
+
+/** Whether an error is none of the folder's own: an empty folder in its place would fail likewise. */
+export function isFromOutside(error: unknown): boolean {
+  return OUTSIDE.test(reasonOf(error))
 }
 
 /** A write batch wraps RocksDB's reason in an error of its own. */

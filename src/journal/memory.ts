@@ -89,6 +89,15 @@ class MemoryPartition implements PartitionJournal {
     }
   }
 
+  async segment(sequence: number): Promise<Buffer | null> {
+    this.check()
+    const bytes = this.contents.segments.get(sequence)
+    if (bytes === undefined) return null
+    this.counts.segmentsRead++
+    this.counts.bytesRead += bytes.length
+    return Buffer.from(bytes)
+  }
+
   async cut(from: number): Promise<void> {
     this.check()
     this.dropSegments((sequence) => sequence >= from)

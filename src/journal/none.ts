@@ -17,6 +17,7 @@ function nothing(): PartitionJournal {
     trim: done,
     append: done,
     segments: none,
+    segment: async () => null,
     cut: done,
     putUsers: () => Promise.reject(new Error('there is no journal to move state to')),
     getUsers: async (keys) => keys.map(() => null),

@@ -7,7 +7,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { DAMAGE_NOTE, Database, reasonOf } from './database.ts'
+import { DAMAGE_NOTE, Database, isFromOutside, reasonOf } from './database.ts'
 import { JournalError } from './port.ts'
 
 export interface JournalLogger {
@@ -21,9 +21,6 @@ export interface OpenedDatabase {
 
 /** RocksDB says so of its LOCK file, whoever holds it. */
 const LOCK_HELD = /lock hold by current process|while lock file/i
-/** Not the folder's fault, and moving it aside would not help. */
-const OUTSIDE =
-  /no space left|permission denied|read-only file system|too many open files|not a directory|cannot allocate/i
 
 export async function openDatabase(
   folder: string,
@@ -53,7 +50,7 @@ function damageIn(folder: string, error: unknown): string {
   if (LOCK_HELD.test(reason)) {
     throw new JournalError('LOCKED', `journal: ${folder} is open in another process`, { cause: error })
   }
-  if (OUTSIDE.test(reason) || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (isFromOutside(error) || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new JournalError('FAILED', `journal: cannot open ${folder}: ${reason}`, { cause: error })
   }
   return reason

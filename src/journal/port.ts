@@ -54,6 +54,8 @@ export interface PartitionJournal {
   append(sequence: number, bytes: Uint8Array): Promise<void>
   /** All segments, in their order. A damaged or missing one ends the iteration with an error of code DAMAGED. */
   segments(): AsyncIterable<SegmentRecord>
+  /** One segment; null where there is none. */
+  segment(sequence: number): Promise<Buffer | null>
   /** Deletes the segments numbered `from` and above. */
   cut(from: number): Promise<void>
   /** Writes users and their places in the wake list, replacing what was stored of them. One atomic write. */

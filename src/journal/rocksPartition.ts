@@ -111,6 +111,18 @@ export class RocksPartition implements PartitionJournal {
     }
   }
 
+  segment(sequence: number): Promise<Buffer | null> {
+    const key = this.keys.segment(sequence)
+    return this.turn(async () => {
+      const [value] = await this.database.read('segments', [key])
+      if (!value) return null
+      const bytes = payloadOf(key, value, `segment ${sequence}`)
+      this.counts.segmentsRead++
+      this.counts.bytesRead += bytes.length
+      return bytes
+    })
+  }
+
   cut(from: number): Promise<void> {
     const operation = { deleteFrom: this.keys.segment(from), deleteTo: this.keys.segmentsEnd }
     return this.turn(() => this.write('segments', [operation]))

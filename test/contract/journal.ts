@@ -11,6 +11,7 @@ import {
   type StoredUser,
   type WakeEntry,
 } from '../../src/journal/port.ts'
+import { Random } from '../support/random.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 let folders = 0
@@ -117,6 +118,20 @@ export function journalContract(
         expect(text(await all(journal.segments()))).toEqual(['3=new'])
         await journal.trim(4, bytes('m'))
         expect(await all(journal.segments())).toEqual([])
+      })
+
+      test('one segment is found by its number, until it is trimmed or cut', async () => {
+        const journal = await beginPartition()
+        for (let i = 5; i < 10; i++) await journal.append(i, bytes(`s${i}`))
+        const found = async (): Promise<(string | undefined)[]> => {
+          const segments = await Promise.all([4, 5, 7, 9, 10].map((sequence) => journal.segment(sequence)))
+          return segments.map((segment) => segment?.toString())
+        }
+        expect(await found()).toEqual([undefined, 's5', 's7', 's9', undefined])
+        await journal.trim(7, bytes('m'))
+        await journal.cut(9)
+        expect(await found()).toEqual([undefined, undefined, 's7', undefined, undefined])
+        expect([journal.counts.segmentsRead, journal.counts.bytesRead]).toEqual([4, 8])
       })
 
       test('a hole among the segments is damage', async () => {
@@ -244,12 +259,12 @@ export function journalContract(
 
       test('nextDueMs is never later than the soonest, and exact after a look at the list', async () => {
         const journal = await beginPartition()
-        const random = randomOf(12_345)
+        const random = new Random(12_345)
         const due = new Map<string, number>()
         for (let round = 0; round < 60; round++) {
-          const users = Array.from({ length: 40 }, () => `u${Math.floor(random() * 300)}`)
+          const users = Array.from({ length: 40 }, () => `u${random.below(300)}`)
           const calls: Promise<unknown>[] = []
-          for (const user of users) due.set(user, Math.floor(random() * 1000) + round * 20)
+          for (const user of users) due.set(user, random.below(1000) + round * 20)
           calls.push(journal.putUsers(users.map((user) => put(user, due.get(user) ?? NEVER))))
           const before = round * 25
           const expected = [...due].filter(([, dueMs]) => dueMs < before).map(([user, dueMs]) => `${user}@${dueMs}:n`)
@@ -359,6 +374,7 @@ export function journalContract(
           () => journal.awaken([bytes('a')]),
           () => journal.wakeDone([bytes('a')]),
           () => journal.clear(),
+          () => journal.segment(1),
           () => all(journal.segments()),
           () => all(journal.wakes()),
           () => store.partition(1),
@@ -414,13 +430,4 @@ function text(values: readonly (SegmentRecord | Buffer | null)[]): (string | nul
 
 function wakesText(wakes: readonly WakeEntry[]): string[] {
   return wakes.map(({ key, dueMs, note }) => `${key}@${dueMs}:${note}`)
-}
-
-/** A small generator of numbers in [0, 1), the same for the same seed. */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }

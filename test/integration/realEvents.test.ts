@@ -73,6 +73,7 @@ beforeAll(async () => {
   sources = [viewSource(join(folder.path, 'view.avsc')), engagementSource()]
   const records = await load()
   const samples = { type: 'kafka', topic: samplesTopic, format: 'avro', compression: 'lz4' }
+  process.env.NODE_OPTIONS = '--import /tmp/dbg.mjs'
   ledger = await runToEnd({
     program: program.folder,
     folder: folder.path,

@@ -16,6 +16,8 @@ export interface Contents {
   readonly users: Map<string, { state: string; dueMs: number }>
 }
 
+export type Kinds = 'all' | 'withoutSegments'
+
 type Write = (journal: PartitionJournal, contents: Contents) => Promise<void>
 
 /** The kinds of write, in turn; `n` counts rounds of them. */
@@ -51,9 +53,14 @@ const WRITES: readonly ((n: number) => Write)[] = [
   },
 ]
 
+const [, PUT, DONE, DELETE, TRIM] = WRITES
+/** A series without segments: nothing in it is numbered by the caller. */
+const WITHOUT_SEGMENTS = [PUT, DONE, DELETE, TRIM]
+
 /** The write of this number, and what it makes of the contents. */
-export function write(number: number): Write {
-  return WRITES[number % WRITES.length](Math.floor(number / WRITES.length))
+export function write(number: number, kinds: Kinds = 'all'): Write {
+  const writes = kinds === 'all' ? WRITES : WITHOUT_SEGMENTS
+  return writes[number % writes.length](Math.floor(number / writes.length))
 }
 
 export function emptyContents(): Contents {
@@ -77,17 +84,28 @@ export async function readContents(journal: PartitionJournal): Promise<Contents>
   return contents
 }
 
-/** What a journal is after each of the first writes, and at first, by number of writes. */
-export async function fingerprints(writes: number): Promise<readonly string[]> {
-  const contents = emptyContents()
-  const store = openMemoryJournal()
-  const journal = await store.partition(0)
-  const found = [fingerprint(contents)]
-  for (let number = 0; number < writes; number++) {
-    await write(number)(journal, contents)
-    found.push(fingerprint(contents))
+/** What a journal is at first, and after each write of the series. */
+export class History {
+  readonly fingerprints: string[] = []
+  private readonly kinds: Kinds
+  private readonly contents = emptyContents()
+  private readonly store = openMemoryJournal()
+  private journal: PartitionJournal | undefined
+
+  constructor(kinds: Kinds = 'all') {
+    this.kinds = kinds
+    this.fingerprints.push(fingerprint(this.contents))
   }
-  return found
+
+  /** Knows what it is after so many writes. */
+  async extendTo(writes: number): Promise<readonly string[]> {
+    this.journal ??= await this.store.partition(0)
+    while (this.fingerprints.length <= writes) {
+      await write(this.fingerprints.length - 1, this.kinds)(this.journal, this.contents)
+      this.fingerprints.push(fingerprint(this.contents))
+    }
+    return this.fingerprints
+  }
 }
 
 /** One text for equal contents. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { compileTo } from '../support/compiled.ts'
+import type { Kinds } from './history.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -20,16 +21,22 @@ export async function compileWriter(folder: string): Promise<void> {
   await compileTo(folder, [...files, 'test/journal/history.ts', 'test/journal/writer.ts'])
 }
 
-/** Runs it until it has acknowledged `killAfter` writes, or ends by itself. `wrap` is a shell's command before it. */
-export async function runWriter(
-  compiled: string,
-  folder: string,
-  first: number,
-  killAfter: number,
-  wrap?: string,
-): Promise<WriterRun> {
-  const command = [process.execPath, join(compiled, 'test/journal/writer.js'), folder, String(first)]
-  const [program, ...given] = wrap === undefined ? command : ['/bin/sh', '-c', `${wrap}; exec "$@"`, 'sh', ...command]
+export interface WriterOptions {
+  /** Where it was compiled to. */
+  readonly compiled: string
+  readonly folder: string
+  readonly first: number
+  /** It is killed when it has acknowledged so many writes. */
+  readonly killAfter: number
+  readonly kinds?: Kinds
+  /** Commands of the shell to begin with. */
+  readonly shell?: string
+}
+
+export async function runWriter(options: WriterOptions): Promise<WriterRun> {
+  const { compiled, folder, first, killAfter, kinds = 'all', shell } = options
+  const command = [process.execPath, join(compiled, 'test/journal/writer.js'), folder, String(first), kinds]
+  const [program, ...given] = shell === undefined ? command : ['/bin/sh', '-c', `${shell}; exec "$@"`, 'sh', ...command]
   const child = spawn(program, given, { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>((done, fail) => child.once('close', done).once('error', fail))
   let acknowledged = first - 1

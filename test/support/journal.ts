@@ -7,12 +7,13 @@ import { JournalError, type JournalStore, type PartitionJournal } from '../../sr
 type Call = (...given: unknown[]) => unknown
 
 const ITERATIONS: ReadonlySet<PropertyKey> = new Set(['segments', 'wakes'])
-const READS: ReadonlySet<PropertyKey> = new Set(['segments', 'wakes', 'mark', 'getUsers', 'close'])
+const READS: ReadonlySet<PropertyKey> = new Set(['segments', 'segment', 'wakes', 'mark', 'getUsers', 'close'])
 
 /** Writes go through; users and segments are never found. */
 export function journalWithoutReads(store: JournalStore): JournalStore {
   return wrap(store, (name, call) => {
     if (name === 'segments') return () => failingOrEmpty(null)
+    if (name === 'segment') return async () => null
     if (name !== 'getUsers') return call
     return async (...given) => ((await call(...given)) as unknown[]).map(() => null)
   })
@@ -38,6 +39,7 @@ export function journalFailing(store: JournalStore, failing: () => boolean): Jou
 
 async function* failingOrEmpty(error: Error | null): AsyncIterable<never> {
   if (error) throw error
+  yield* []
 }
 
 function wrap(store: JournalStore, change: (name: PropertyKey, call: Call) => Call): JournalStore {

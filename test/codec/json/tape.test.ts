@@ -21,6 +21,12 @@ function scan(text: string | Buffer, limits: Partial<DecodeLimits> = {}): unknow
   return tapeToValue(tape)
 }
 
+/** An integer that JSON.parse may have rounded stands as its digits; from 10^21 on it is written with an exponent. */
+function withDigits(_key: string, value: unknown): unknown {
+  const isInteger = Number.isInteger(value) && Math.abs(value as number) < 1e21
+  return isInteger && !Number.isSafeInteger(value) ? String(value) : value
+}
+
 function isJson(text: string): boolean {
   try {
     JSON.parse(text)
@@ -77,7 +83,7 @@ describe('the grammar', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 8 }), fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
         const text = JSON.stringify(value, null, indent)
-        expect(JSON.stringify(scan(text))).toBe(JSON.stringify(JSON.parse(text)))
+        expect(JSON.stringify(scan(text))).toBe(JSON.stringify(JSON.parse(text), withDigits))
       }),
       { numRuns: 2000 },
     )
@@ -154,7 +160,7 @@ describe('limits', () => {
   test('depth, items, texts and size', () => {
     expect(scan('['.repeat(1e6), { recordBytes: 1e7 })).toBe('[it is nested deeper than the limit of 32]')
     expect(scan('{"a":'.repeat(33))).toBe('[it is nested deeper than the limit of 32]')
-    expect(scan(`${'['.repeat(32)}${']'.repeat(32)}`)).not.toMatch(/limit/)
+    expect(scan(`${'['.repeat(32)}${']'.repeat(32)}`)).toEqual(expect.any(Array))
     expect(scan('[1,2,3]', { items: 2 })).toBe('[it has more items than the limit of 2]')
     expect(scan('{"a":1,"b":2,"c":3}', { items: 2 })).toBe('[it has more items than the limit of 2]')
     expect(scan('{"a":1,"b":2}', { items: 2 })).toEqual({ a: 1, b: 2 })

@@ -100,7 +100,7 @@ describe('JSON with a declared schema becomes an Avro record', () => {
     expect(await encode(['null', 'int'], '', { default: null })).toBe(null)
     expect(await encode(['int', 'null'], '', { default: 7 })).toEqual({ int: 7 })
     expect(await encode(['int', 'null'], '')).toBe(null)
-    expect(await encode(inner, '', { default: { a: 5 } })).toEqual({ a: 5, b: null })
+    expect(await encode(inner, '', { default: { a: 5, b: null } })).toEqual({ a: 5, b: null })
     expect(await encode('bytes', '', { default: '\u00ff' })).toEqual(Buffer.from([0xff]))
     const wrong = record('V', { u: 'long' }) as { fields: object[] }
     const schema = {
@@ -157,6 +157,7 @@ function jsonOf(schema: AvroSchema, value: unknown, random: Random): string | nu
   const names = new Map<string, Record<string, unknown>>()
   let ambiguous = false
   const write = (type: AvroSchema, v: unknown): string => {
+    if (ambiguous) return 'null'
     if (Array.isArray(type)) return writeUnion(type, v)
     const json = (typeof type === 'string' ? (names.get(type) ?? { type }) : type) as Record<string, unknown>
     if (typeof json.name === 'string') names.set(json.name, json)
@@ -181,7 +182,7 @@ function jsonOf(schema: AvroSchema, value: unknown, random: Random): string | nu
   const writeUnion = (branches: readonly unknown[], v: unknown): string => {
     const real = branches.filter((branch) => branch !== 'null')
     if (real.length > 1) ambiguous = true
-    if (v === null) return 'null'
+    if (v === null || ambiguous) return 'null'
     const [[, inner]] = Object.entries(v as object)
     return write(real[0] as AvroSchema, inner)
   }
