@@ -90,6 +90,13 @@ export class Inbox {
     return chunk
   }
 
+  /** Pauses again what was paused: a rebalance may have forgotten it. */
+  pauseAgain(): void {
+    this.lanes.forEach((lane, source) => {
+      if (lane.paused) this.options.pause(source)
+    })
+  }
+
   /** Forgets everything: the partition is given up. */
   clear(): void {
     for (const lane of this.lanes) {

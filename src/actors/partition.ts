@@ -303,6 +303,11 @@ export class Partition {
     return this.inbox.endOf(source) ?? this.position[source]
   }
 
+  /** The partition was kept through a rebalance. */
+  kept(): void {
+    this.inbox.pauseAgain()
+  }
+
   /** Takes no further chunk; what is in hand is finished. */
   quiesce(): void {
     this.isQuiet = true

@@ -11,6 +11,7 @@ import { SKIPPED, VIEW } from '../join/event.ts'
 import * as E from '../join/evolve.ts'
 import * as L from '../join/layout.ts'
 import * as Count from '../join/ledger.ts'
+import { lowestOffsets } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 
 /** What a turn may have added, to be taken back. */
@@ -74,6 +75,8 @@ export interface Remains {
   readonly first: number
   readonly last: number
   readonly stored: number
+  /** Per source: the lowest offset that the user needed. */
+  readonly lowest: Float64Array
 }
 
 /** Undoes the failed turn and frees everything of the user. */
@@ -86,6 +89,7 @@ export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains 
     first: B.u32(s.arena, user, L.U_FIRST),
     last: B.u32(s.arena, user, L.U_LAST),
     stored: B.u32(s.arena, user, L.U_STORED),
+    lowest: lowestOffsets(s, user),
   }
   s.ledger.set(marks.ledger)
   for (let k = marks.gaveUp; k < s.gaveUp.length; k++) E.freeEngagement(s, s.gaveUp.items[k])

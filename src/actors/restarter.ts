@@ -39,11 +39,15 @@ export interface RestarterOptions {
   readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
 }
 
+const MOST_CRASHED = 1000
+
 export class Restarter {
   private readonly options: RestarterOptions
   private readonly marks = newMarks()
   private readonly batch = new EventBatch()
-  private last: Culprit | undefined
+  /** What crashed an actor once. */
+  private readonly crashed = new Set<string>()
+  private rebuilding: Promise<void> = Promise.resolve()
 
   constructor(options: RestarterOptions) {
     this.options = options
@@ -54,12 +58,14 @@ export class Restarter {
     markTurn(this.options.state, this.marks)
   }
 
-  /** Rebuilds the user's state as it was before the failed turn; resolves with its block. */
+  /**
+   * Rebuilds the user's state as it was before the failed turn; resolves with its block. The turn is undone at once,
+   * since others have theirs in the same batch; rebuilding, which reads, is done for one user after the other.
+   */
   async restart(user: number, error: unknown): Promise<number> {
     const { state: s } = this.options
     const culprit = culpritOf(s)
-    const again = culprit !== undefined && isSame(culprit, this.last)
-    this.last = culprit
+    const again = culprit !== undefined && this.isKnown(culprit)
     const value = culprit === undefined ? null : payloadOf(s)
     const remains = undoTurn(s, user, this.marks)
     if (culprit === undefined) throw error
@@ -68,17 +74,25 @@ export class Restarter {
       const reason = `crashed its actor twice: ${error instanceof Error ? error.message : String(error)}`
       this.options.quarantine(culprit, reason, remains.key, value)
     }
-    await this.rebuild(remains)
-    const revived = reviveUser(s, remains)
-    gatherUser(s, revived)
-    return revived
+    const rebuilt = this.rebuilding.then(() => this.rebuild(remains))
+    this.rebuilding = rebuilt.then(
+      () => {},
+      () => {},
+    )
+    return rebuilt
+  }
+
+  private isKnown({ source, offset }: Culprit): boolean {
+    const key = `${source}:${offset}`
+    if (this.crashed.delete(key)) return true
+    if (this.crashed.size >= MOST_CRASHED) this.crashed.clear()
+    this.crashed.add(key)
+    return false
   }
 
   /** The user's events below the batch in hand, and the watermark before it. */
-  private async rebuild(remains: Remains): Promise<void> {
+  private async rebuild(remains: Remains): Promise<number> {
     const { state: s, journal } = this.options
-    const segment = s.segment
-    const source = s.source
     const { key, hash } = remains
     const [stored] = remains.stored === 1 ? await journal.getUsers([key]) : [null]
     if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored)
@@ -86,27 +100,35 @@ export class Restarter {
     for await (const { sequence, bytes } of journal.segments()) {
       const read = decodeSegment(bytes, (from) => this.options.topics[from], this.options.partition)
       if (read === undefined) continue
-      s.segment = sequence
-      await this.replay(read.source, read.chunk, remains, read.flags)
+      await this.replay(read.source, read.chunk, remains, sequence, read.flags)
       covered[read.source] = Math.max(covered[read.source], read.chunk.nextOffset)
     }
-    s.segment = segment
     await this.replayLog(covered, remains)
-    s.source = source
     finishReplay(s, s.watermarkBeforeMs)
+    const revived = reviveUser(s, remains)
+    gatherUser(s, revived)
+    return revived
   }
 
   /** What the journal has not, because it is behind. */
   private async replayLog(covered: Float64Array, remains: Remains): Promise<void> {
     const { position, state, readLog } = this.options
     for (let source = 0; source < position.length; source++) {
-      const from = Math.max(covered[source], state.needed[source].lowest(position[source]))
+      const from = Math.max(covered[source], remains.lowest[source])
       if (from >= position[source]) continue
-      for await (const chunk of readLog(source, from, position[source])) await this.replay(source, chunk, remains)
+      for await (const chunk of readLog(source, from, position[source]))
+        await this.replay(source, chunk, remains, state.segment)
     }
   }
 
-  private async replay(source: number, chunk: RawChunk, remains: Remains, flags?: Uint8Array): Promise<void> {
+  /** What the batch in hand says of source and segment is put back at once: other turns run between the awaits. */
+  private async replay(
+    source: number,
+    chunk: RawChunk,
+    remains: Remains,
+    segment: number,
+    flags?: Uint8Array,
+  ): Promise<void> {
     const { readers, position, state, isQuarantined } = this.options
     const { batch } = this
     const preparing = readers[source].prepare(chunk)
@@ -122,10 +144,10 @@ export class Restarter {
       isLate: (i) => flags !== undefined && (flags[i] & WAS_LATE) !== 0,
       only: { hash: remains.hash, bytes: remains.key, at: 0, length: remains.key.length },
     }
+    const inHand = { source: state.source, segment: state.segment }
+    state.segment = segment
     replay(state, batch, options)
+    state.source = inHand.source
+    state.segment = inHand.segment
   }
-}
-
-function isSame(a: Culprit, b: Culprit | undefined): boolean {
-  return b !== undefined && a.source === b.source && a.offset === b.offset
 }

@@ -181,6 +181,7 @@ export class Node {
       }
       const fresh = partitions.filter((index) => !this.owned.has(index))
       if (fresh.length > 0) await this.recover(fresh)
+      for (const partition of this.owned.values()) partition.kept()
       return partitions.flatMap((index) => this.startPositions(this.owned.get(index)!))
     } catch (error) {
       this.fail(error as Error)

@@ -48,7 +48,9 @@ export async function openDatabase(
 function damageIn(folder: string, error: unknown): string {
   const reason = reasonOf(error)
   if (LOCK_HELD.test(reason)) {
-    throw new JournalError('LOCKED', `journal: ${folder} is open in another process`, { cause: error })
+    throw new JournalError('LOCKED', `journal: ${folder} is open already, in another process or in this one`, {
+      cause: error,
+    })
   }
   if (isFromOutside(error) || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new JournalError('FAILED', `journal: cannot open ${folder}: ${reason}`, { cause: error })

@@ -2,7 +2,7 @@
  * The journal on RocksDB: one database for a node, its partitions told apart by their keys (keys.ts). How it opens and
  * fails: open.ts and database.ts.
  */
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import type { Database } from './database.ts'
 import { type JournalLogger, type OpenedDatabase, openDatabase } from './open.ts'
 import { JournalError, type JournalStore, type PartitionJournal } from './port.ts'
@@ -18,7 +18,7 @@ export interface RocksJournalOptions {
 const WRITE_BUFFER_BYTES = 16 * 2 ** 20
 
 export async function openRocksJournal(options: RocksJournalOptions): Promise<JournalStore> {
-  const folder = join(options.folder)
+  const folder = resolve(options.folder)
   const opened = await openDatabase(folder, options.writeBufferBytes ?? WRITE_BUFFER_BYTES, options.logger)
   return new RocksStore(opened, options.logger)
 }

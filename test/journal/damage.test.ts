@@ -12,7 +12,7 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { fingerprint, History, readContents } from './history.ts'
 import { compileWriter, runWriter } from './killed.ts'
 
-const SEEDS = 20
+const SEEDS = 12
 const FILES = /\.(sst|blob|log)$|^MANIFEST|^CURRENT$/
 
 const ENDS = ['empty', 'what it was', 'DAMAGED', 'FAILED']

@@ -9,6 +9,8 @@ import type { PartitionJournal, StoredUser } from '../../src/journal/port.ts'
 
 const USERS = 60
 const PER_PUT = 6
+/** Rounds from one clearing to the next. */
+const CLEAR_EVERY = 41
 
 export interface Contents {
   mark: string | null
@@ -47,6 +49,12 @@ const WRITES: readonly ((n: number) => Write)[] = [
     return journal.deleteUsers([key])
   },
   (n) => (journal, contents) => {
+    if (n % CLEAR_EVERY === CLEAR_EVERY - 1) {
+      contents.mark = null
+      contents.segments.clear()
+      contents.users.clear()
+      return journal.clear()
+    }
     for (const sequence of contents.segments.keys()) if (sequence < n - 20) contents.segments.delete(sequence)
     contents.mark = `mark ${n}`
     return journal.trim(n - 20, Buffer.from(contents.mark))

@@ -36,12 +36,13 @@ export async function readTopics(
     consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
     void consumer.run({
       autoCommit: false,
-      async eachBatch({ batch: { topic, partition, messages, lastOffset } }) {
+      async eachBatch({ batch }) {
+        const { topic, partition, messages } = batch
         for (const { offset, key, value } of messages) {
           onRecord(topic, { partition, offset: Number(offset), key: String(key), value: value! })
         }
         const place = `${topic} ${partition}`
-        if (Number(lastOffset()) + 1 >= (left.get(place) ?? Number.POSITIVE_INFINITY)) left.delete(place)
+        if (Number(batch.lastOffset()) + 1 >= (left.get(place) ?? Number.POSITIVE_INFINITY)) left.delete(place)
         if (left.size === 0) resolve()
       },
     })

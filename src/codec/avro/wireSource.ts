@@ -25,6 +25,8 @@ const CONCURRENT_REQUESTS = 8
 /** Refused ids come from hostile records: beyond this many they are forgotten and asked for again. */
 const MAX_REFUSED = 100_000
 
+const NO_HEADER = 'the value is not in wire format: it does not begin with a zero byte and a schema id'
+
 interface Writer {
   readonly schema: AvroSchema
   readonly type: AvroType
@@ -75,7 +77,7 @@ export class AvroWireSource implements SourceReader {
   read(chunk: RawChunk, into: EventBatch): void {
     into.reset(chunk.count, chunk.bytes)
     let last = -1
-    let plan: Plan | string = ''
+    let plan: Plan | string = NO_HEADER
     for (let i = 0; i < chunk.count; i++) {
       if (!beginRow(chunk, into, i, this.kind)) continue
       const id = wireId(chunk, i)
@@ -102,9 +104,8 @@ export class AvroWireSource implements SourceReader {
   }
 
   private planOf(id: number): Plan | string {
-    if (id < 0) return 'the value is not in wire format: it does not begin with a zero byte and a schema id'
-    const reason = this.refused.get(id)
-    return reason ?? this.writer(id).plan
+    if (id < 0) return NO_HEADER
+    return this.refused.get(id) ?? this.writer(id).plan
   }
 
   private async lookUp(ids: readonly number[]): Promise<void> {

@@ -10,6 +10,8 @@
  * 4. An offset out of range is handed to the reader; the default offset is never committed.
  * 5. A group tells its reader before it joins (and waits) and after it has joined.
  * 6. While all is paused, the reader says when to go on, where kafkajs would sleep out `maxWaitTimeInMs` after a resume.
+ * 7. Requests that find a connection closed wait for one and the same connect, where each would open a socket of its own
+ *    and all but the last would stay open for ever: the process would not end.
  *
  * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
  */
@@ -90,6 +92,7 @@ function patch(): Originals {
   replace(BATCH, batchWithAborted(load(BATCH)))
   replace(PRODUCE, produceRequest(load(PRODUCE)))
   patchGroup()
+  patchConnection()
   return { decodeMessages }
 }
 
@@ -200,6 +203,20 @@ function patchGroup(): void {
   // Trap: kafkajs commits the default offset, without metadata, even with autoCommit off. It has no way there any more.
   load<{ prototype: { setDefaultOffset: () => never } }>('consumer/offsetManager').prototype.setDefaultOffset =
     refuseDefaultOffset
+}
+
+/** Change 7. */
+function patchConnection(): void {
+  const connection = load<{ prototype: { connect(): Promise<unknown> } }>('network/connection').prototype
+  const connect = connection.connect
+  const underWay = new WeakMap<object, Promise<unknown>>()
+  connection.connect = function () {
+    const shared = underWay.get(this)
+    if (shared !== undefined) return shared
+    const connecting = connect.call(this).finally(() => underWay.delete(this))
+    underWay.set(this, connecting)
+    return connecting
+  }
 }
 
 function refuseDefaultOffset(): never {
