@@ -9,14 +9,13 @@
  * How it fails: with the compiler's own messages and exit code 1.
  */
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc')
 const DIST = join(ROOT, 'dist')
-const MAIN = join(DIST, 'cli/main.js')
 
 function build() {
   const args = [COMPILER, '-p', join(ROOT, 'tsconfig.build.json'), '--listEmittedFiles']
@@ -28,15 +27,6 @@ function build() {
   }
 }
 
-/** In a clone `npx postview` finds this program, as it does where the package is installed. */
-function link() {
-  chmodSync(MAIN, 0o755)
-  const folder = join(ROOT, 'node_modules/.bin')
-  mkdirSync(folder, { recursive: true })
-  rmSync(join(folder, 'postview'), { force: true })
-  symlinkSync('../../dist/cli/main.js', join(folder, 'postview'))
-}
-
 if (existsSync(COMPILER) && existsSync(join(ROOT, 'src'))) {
   try {
     build()
@@ -44,5 +34,4 @@ if (existsSync(COMPILER) && existsSync(join(ROOT, 'src'))) {
     process.stderr.write(`${error.stdout ?? error.message}\n`)
     process.exit(1)
   }
-  if (process.platform !== 'win32') link()
 }

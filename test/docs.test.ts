@@ -27,7 +27,7 @@ const TIMEOUT_MS = 180_000
 
 /** What an answer must show, for the commands that say more than that they are done. */
 const ANSWERS: readonly (readonly [command: RegExp, answer: RegExp])[] = [
-  [/cluster status/, /node-1 +running/],
+  [/cluster status/, /node-1 \W* running/],
   [/postview ledger/, /it balances/],
   [/postview check/, /no problems/],
   [/postview join/, /[1-9][\d,]* samples of .* engagements: [1-9][\d,]* bound/],
@@ -59,7 +59,7 @@ afterAll(async () => {
 /** A folder from which the program runs as from the project's, with a config/kafka for the shared broker. */
 async function workFolder(): Promise<string> {
   const folder = join(dir.path, uniqueName('section'))
-  for (const name of ['package.json', 'cluster.js', 'config', 'schemas']) {
+  for (const name of ['package.json', 'cluster.js', 'postview.js', 'config', 'schemas']) {
     await cp(join(ROOT, name), join(folder, name), { recursive: true })
   }
   for (const name of ['dist', 'node_modules']) await symlink(join(ROOT, name), join(folder, name))

@@ -496,15 +496,7 @@ export class Partition {
     const { batch, state: s } = this
     const below = this.liveFrom[source]
     for (let i = 0; i < batch.count && batch.offset[i] < this.position[source]; i++) batch.kind[i] = SKIPPED
-    let highestMs = this.replayHighestMs[source]
-    const boundMs = this.options.rules.outOfOrdernessMs + this.options.rules.allowedLatenessMs
-    const late = new Uint8Array(batch.count)
-    for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] >= REFUSED) continue
-      if (batch.timeMs[i] > highestMs) highestMs = batch.timeMs[i]
-      late[i] = batch.timeMs[i] < highestMs - boundMs ? 1 : 0
-    }
-    this.replayHighestMs[source] = highestMs
+    const late = this.lateInReplay(source)
     const loading = this.store.load(batch, Number.NEGATIVE_INFINITY)
     if (loading !== undefined) await loading
     this.store.open(this.coveredTo)
@@ -513,6 +505,7 @@ export class Partition {
       below,
       isQuarantined: (from, offset) => this.quarantine.has(from, offset),
       isLate: (i) => late[i] === 1,
+      keying: { partition: this.index, partitions: this.options.partitions },
     })
     this.position[source] = Math.min(chunk.nextOffset, below)
     this.store.settle()
@@ -526,6 +519,22 @@ export class Partition {
     await this.memory.balance()
     if (chunk.nextOffset > below) this.inbox.putBack(source, chunk)
     this.finishReplayIfThrough()
+  }
+
+  /** Which of the batch's records were late by their own source's clock. What is quarantined moved no clock then either. */
+  private lateInReplay(source: number): Uint8Array {
+    const { batch, options, quarantine } = this
+    const { outOfOrdernessMs, allowedLatenessMs, basis } = options.rules
+    const clockMs = basis === 'arrival' ? batch.stampMs : batch.timeMs
+    const late = new Uint8Array(batch.count)
+    let highestMs = this.replayHighestMs[source]
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.kind[i] >= REFUSED || quarantine.has(source, batch.offset[i])) continue
+      if (clockMs[i] > highestMs) highestMs = clockMs[i]
+      late[i] = batch.timeMs[i] < highestMs - outOfOrdernessMs - allowedLatenessMs ? 1 : 0
+    }
+    this.replayHighestMs[source] = highestMs
+    return late
   }
 
   private finishReplayIfThrough(): void {

@@ -22,6 +22,11 @@ export class RegistryError extends Error {
 
 export type SchemaAnswer = { readonly schema: AvroSchema } | { readonly reason: string }
 
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
 export interface RegistryOptions {
   readonly timeoutMs?: number
 }
@@ -102,19 +107,32 @@ export class RegistryClient {
     return id as number
   }
 
-  private async request(method: string, path: string, body?: string): Promise<{ status: number; text: string }> {
+  /** Tried twice: a connection kept open is at times closed by the other side just as it is used again. */
+  private async request(method: string, path: string, body?: string): Promise<Answer> {
     const signal = AbortSignal.timeout(this.timeoutMs)
-    const headers = body === undefined ? this.headers : { ...this.headers, 'content-type': 'application/json' }
     try {
-      const response = await fetch(this.base + path, { method, headers, body, signal })
-      return { status: response.status, text: await boundedText(response) }
+      return await this.fetchOnce(method, path, body, signal).catch((error) => {
+        if (signal.aborted) throw error
+        return this.fetchOnce(method, path, body, signal)
+      })
     } catch (error) {
       const reason = signal.aborted ? `no answer within ${this.timeoutMs} ms` : causeOf(error)
       throw new RegistryError(`the schema registry cannot be reached (${method} ${path}): ${reason}`)
     }
   }
 
-  private expectOk(answer: { status: number; text: string }, path: string): unknown {
+  private async fetchOnce(
+    method: string,
+    path: string,
+    body: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const headers = body === undefined ? this.headers : { ...this.headers, 'content-type': 'application/json' }
+    const response = await fetch(this.base + path, { method, headers, body, signal })
+    return { status: response.status, text: await boundedText(response) }
+  }
+
+  private expectOk(answer: Answer, path: string): unknown {
     if (answer.status < 200 || answer.status > 299) {
       throw new RegistryError(`the schema registry answered ${answer.status} to ${path}${detailOf(answer.text)}`)
     }

@@ -37,6 +37,22 @@ const single = (kind: 'counter' | 'gauge', name: string, help: string, read: (p:
 const ledger = (kind: 'counter' | 'gauge', name: string, help: string, field: LedgerField) =>
   single(kind, name, help, ({ state }) => ledgerToJson(state.ledger)[field])
 
+/** Of this process: what went one way and what came back. */
+const bothWays = (name: string, help: string, read: (p: PartitionView) => readonly [number, number]) =>
+  ({
+    name,
+    help,
+    kind: 'counter',
+    labels: ['direction'],
+    read: (partition) => {
+      const [written, back] = read(partition)
+      return [
+        [{ direction: 'write' }, written],
+        [{ direction: 'read' }, back],
+      ]
+    },
+  }) satisfies PartitionMetric
+
 const perSource = (name: string, help: string, read: (p: PartitionView, source: number) => number | undefined) =>
   ({
     name,
@@ -106,6 +122,18 @@ const METRICS: readonly PartitionMetric[] = [
     'Records replayed by this process',
     (p) => p.rates.recordsReplayed,
   ),
+  bothWays('postview_journal_bytes_total', 'Bytes written to the journal and read from it', ({ store }) => [
+    store.journalCounts.bytesWritten,
+    store.journalCounts.bytesRead,
+  ]),
+  bothWays('postview_journal_segments_total', 'Segments written to the journal and read from it', ({ store }) => [
+    store.journalCounts.segmentsWritten,
+    store.journalCounts.segmentsRead,
+  ]),
+  bothWays('postview_journal_users_total', 'Users moved from memory to the journal and back', ({ store }) => [
+    store.counts.usersStored,
+    store.counts.usersLoaded,
+  ]),
   single('counter', 'postview_join_seconds_total', 'Time spent joining', (p) => p.rates.joinMs / 1000),
 ]
 

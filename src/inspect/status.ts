@@ -4,6 +4,7 @@
  * Invariant: what is not known is null, never left out and never a made-up 0; a number is always finite.
  */
 import { PENDING, UNDECIDED } from '../join/ledger.ts'
+import type { JournalCounts } from '../journal/port.ts'
 import type { NodeState, NodeView, PartitionView } from './view.ts'
 import { lagOf } from './view.ts'
 
@@ -41,6 +42,8 @@ export interface PartitionStatus {
   readonly recordsJoined: number
   readonly recordsReplayed: number
   readonly ratePerS: number
+  /** What this process wrote to the journal and read from it. */
+  readonly journal: JournalCounts
 }
 
 export interface SourceStatus {
@@ -133,6 +136,7 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     recordsJoined: p.rates.recordsJoined,
     recordsReplayed: p.rates.recordsReplayed,
     ratePerS: Math.round(around.ratePerS(p.index)),
+    journal: { ...p.store.journalCounts },
   }
 }
 

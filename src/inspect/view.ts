@@ -5,6 +5,7 @@
  * Invariant: nothing here is changed, awaited or kept by the inspection: a scrape costs the join a few reads.
  */
 import type { NodeConfig, Pipeline } from '../config/model.ts'
+import type { JournalCounts } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
 
 export type NodeState = 'starting' | 'running' | 'stopping'
@@ -37,6 +38,11 @@ export interface PartitionView {
   isPaused(source: number): boolean
   readonly rates: { readonly recordsJoined: number; readonly recordsReplayed: number; readonly joinMs: number }
   readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
+  /** What was written to the journal and read from it, and the users that were moved there from memory and back. */
+  readonly store: {
+    readonly journalCounts: JournalCounts
+    readonly counts: { readonly usersStored: number; readonly usersLoaded: number }
+  }
   readonly state: {
     readonly ledger: ArrayLike<number>
     readonly users: { readonly size: number }

@@ -65,6 +65,20 @@ describe('credentials', () => {
 })
 
 describe('what fails', () => {
+  test('a connection that the registry drops is tried once more', async () => {
+    server.set(1, 'string')
+    let drops = 1
+    server.fault = (request) => {
+      if (drops-- <= 0) return false
+      request.socket.destroy()
+      return true
+    }
+    const client = new RegistryClient({ url: server.url })
+    expect(await client.schemaOf(1)).toEqual({ schema: 'string' })
+    drops = 2
+    await expect(client.schemaOf(2)).rejects.toThrow('cannot be reached')
+  })
+
   test('a registry that is not there, rejects', async () => {
     await server.stop()
     await expect(new RegistryClient({ url: server.url }).schemaOf(1)).rejects.toThrow(

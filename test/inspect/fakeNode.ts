@@ -4,6 +4,7 @@ import type { Source } from '../../src/config/model.ts'
 import type { NodeView, PartitionView } from '../../src/inspect/view.ts'
 import { type EventBatch, VIEW } from '../../src/join/event.ts'
 import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
+import { noCounts } from '../../src/journal/port.ts'
 import type { RawChunk } from '../../src/log/chunk.ts'
 import type { Log } from '../../src/log/port.ts'
 
@@ -39,6 +40,10 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
     isPaused: (source) => source === given.paused,
     rates: { recordsJoined: given.recordsJoined ?? 0, recordsReplayed: 7, joinMs: 1500 },
     users: { live: 3, restarts: 1, passivated: 2 },
+    store: {
+      journalCounts: { ...noCounts(), bytesWritten: 2048, segmentsWritten: 3 },
+      counts: { usersStored: 11, usersLoaded: 6 },
+    },
     state: {
       ledger: ledgerOf(given.ledger ?? {}),
       users: { size: 5 },

@@ -105,6 +105,7 @@ describe('status', () => {
       liveActors: 3,
       restarts: 1,
       stateBytes: 1000,
+      journal: { bytesWritten: 2048, segmentsWritten: 3, segmentsRead: 0 },
     })
     expect(status.partitions[1].sources).toEqual([
       { topic: 'views', position: 90, end: 100, lag: 10, highestMs: NOW_MS - 1000, silenceMs: 0, paused: true },
@@ -158,6 +159,8 @@ describe('metrics', () => {
       'postview_state_bytes{partition="3"} 1000',
       'postview_live_actors{partition="3"} 3',
       'postview_actor_restarts_total{partition="3"} 1',
+      'postview_journal_bytes_total{partition="3",direction="write"} 2048',
+      'postview_journal_users_total{partition="3",direction="read"} 6',
       'postview_commits_total 12',
     ]) {
       expect(lines).toContain(line)

@@ -12,7 +12,7 @@ import { tempDir } from '../support/tempDir.ts'
 
 const KILLS = Number(process.env.POSTVIEW_KILLS ?? 20)
 const SEED = Number(process.env.POSTVIEW_SEED ?? 1)
-const TIMEOUT_MS = 300_000
+const TIMEOUT_MS = 200_000
 
 it('a node that is killed at random on Kafka loses, repeats and changes nothing', { timeout: TIMEOUT_MS }, async () => {
   const [broker, program, dir] = await Promise.all([

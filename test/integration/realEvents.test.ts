@@ -71,8 +71,7 @@ beforeAll(async () => {
   ;[broker, program, folder] = await Promise.all([sharedBroker(), buildProgram(), tempDir()])
   input = readTaobao()
   sources = [viewSource(join(folder.path, 'view.avsc')), engagementSource()]
-  const T=Date.now();const t=(x:string)=>console.log(x,Date.now()-T)
-  const records = await load();t('load')
+  const records = await load()
   const samples = { type: 'kafka', topic: samplesTopic, format: 'avro', compression: 'lz4' }
   ledger = await runToEnd({
     program: program.folder,
@@ -81,11 +80,8 @@ beforeAll(async () => {
     brokers: broker.brokers,
     records,
   })
-t('run')
   topics = await dumpTopics(broker.brokers, [...sources.map(({ topic }) => topic), samplesTopic, ...sideTopics])
-t('dump')
-  const evs=oracleEvents(sources, topics);t('events')
-  expected = runOracle(oracleConfig(sources, PARTITIONS, RULES), evs);t('oracle')
+  expected = runOracle(oracleConfig(sources, PARTITIONS, RULES), oracleEvents(sources, topics))
 })
 
 afterAll(async () => {

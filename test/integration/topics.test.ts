@@ -58,7 +58,9 @@ describe('topics of a real broker', () => {
     const config = unique(false)
     await makeSources(config, 3)
     await expect(ensureTopics(log, config)).rejects.toThrow(SetupError)
-    await expect(ensureTopics(log, config)).rejects.toThrow(/kafka-topics.sh .* --create --topic \S+-samples --partitions 3/)
+    await expect(ensureTopics(log, config)).rejects.toThrow(
+      /kafka-topics.sh .* --create --topic \S+-samples --partitions 3/,
+    )
     expect(await log.topics(outputTopics(config.pipeline))).toEqual([])
   })
 
@@ -92,7 +94,10 @@ describe('keying of what other producers write', () => {
     })
     await producer.connect()
     const users = Array.from({ length: 60 }, (_, i) => `user-${i}`)
-    await producer.send({ topic: good, messages: users.map((user) => ({ key: user, value: JSON.stringify({ user }) })) })
+    await producer.send({
+      topic: good,
+      messages: users.map((user) => ({ key: user, value: JSON.stringify({ user }) })),
+    })
     await producer.send({ topic: bad, messages: users.map((user) => ({ value: JSON.stringify({ user }) })) })
     await producer.disconnect()
     const readers = [new LineReader(), new LineReader()]
@@ -100,6 +105,7 @@ describe('keying of what other producers write', () => {
     expect(findings.filter((finding) => finding.subject === good)).toMatchObject([{ state: 'ok' }])
     const problems = findings.filter((finding) => finding.state === 'problem')
     expect(problems.length).toBeGreaterThan(0)
-    for (const problem of problems) expect(problem.message).toMatch(new RegExp(`topic ${bad} partition \\d offset \\d+: `))
+    for (const problem of problems)
+      expect(problem.message).toMatch(new RegExp(`topic ${bad} partition \\d offset \\d+: `))
   })
 })

@@ -11,6 +11,9 @@ import { DEAD_LETTERS, EVENT_TYPES, ORACLE, SAMPLE_TYPE, SAMPLES, TOPICS } from 
 import { type CrashWorld, committedLedger, type LogRecord } from './crashWorld.ts'
 import type { OracleEvent } from './pureJoin.ts'
 
+/** Of what is wrong, in a failure's message. */
+const SHOWN = 5
+
 export interface Outcome {
   readonly events: number
   readonly samples: number
@@ -79,14 +82,14 @@ function eventOf(source: number, { partition, offset, stampMs, value }: LogRecor
 /** Each expected sample is there and right, nothing else is, and copies are the same bytes. Returns how many are copies. */
 function checkSamples(records: readonly LogRecord[], expected: readonly OracleSample[]): number {
   const first = new Map<string, LogRecord>()
-  const differing: string[] = []
+  const differing: unknown[] = []
   for (const record of records) {
     const { sample_id: id, user_id: user } = SAMPLE_TYPE.fromBuffer(record.value) as OracleSample
     const known = first.get(`${user} ${id}`)
     if (known === undefined) first.set(`${user} ${id}`, record)
-    else if (!known.value.equals(record.value) || known.partition !== record.partition) differing.push(id)
+    else if (!known.value.equals(record.value) || known.partition !== record.partition) differing.push(copies(known, record))
   }
-  expect(differing, 'samples whose copies differ').toEqual([])
+  expect(differing.slice(0, SHOWN), `${differing.length} samples whose copies differ`).toEqual([])
   const wrong: unknown[] = []
   const missing: string[] = []
   for (const sample of expected) {
@@ -96,9 +99,13 @@ function checkSamples(records: readonly LogRecord[], expected: readonly OracleSa
     first.delete(`${sample.user_id} ${sample.sample_id}`)
   }
   expect(missing, 'samples that are missing').toEqual([])
-  expect(wrong.slice(0, 5), `${wrong.length} samples that are wrong`).toEqual([])
+  expect(wrong.slice(0, SHOWN), `${wrong.length} samples that are wrong`).toEqual([])
   expect([...first.keys()], 'samples of no view').toEqual([])
   return records.length - expected.length
+}
+
+function copies(...records: LogRecord[]): unknown {
+  return records.map(({ partition, offset, value }) => ({ partition, offset, sample: SAMPLE_TYPE.fromBuffer(value) }))
 }
 
 function isEqual(record: LogRecord, expected: OracleSample): boolean {

@@ -52,7 +52,7 @@ const STEP_EVERY_MS = 50
 const LOOK_EVERY_MS = 80
 const HISTORY_MS = 3_600_000
 const CLOSING_AFTER_MS = 60_000
-const DEADLINE_MS = 60_000
+const DEADLINE_MS = 40_000
 const KEPT = 4
 const SMALL_STATE = '64KiB'
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
@@ -91,11 +91,13 @@ class Run {
     flowing.catch(() => {})
     try {
       let harm: Harm = 'none'
-      for (let round = 0; this.counted() < this.options.kills; round++) {
-        if (round > this.options.kills * 2 + 10) throw new Error('too few of the kills count')
-        await Promise.race([this.round(harm), flowing.then(() => Promise.reject(new Error('the traffic ended')))])
-        harm = this.options.harms[this.random.below(this.options.harms.length)]
-        await this.harm(harm)
+      for (let rounds = 0; this.counted() < this.options.kills; rounds++) {
+        if (rounds > this.options.kills * 2 + 10) throw new Error('too few of the kills count')
+        const next = this.random.pick(this.options.harms)
+        const round = this.round(harm).then(() => this.harm(next))
+        const ended = flowing.then(() => Promise.reject(new Error('the traffic ended')))
+        await within(Promise.race([round, ended]), () => `the round after ${harm}, before ${next}`)
+        harm = next
       }
     } finally {
       this.isFlowing = false
@@ -181,7 +183,7 @@ class Run {
     for (let tries = 0; ; tries++) {
       const node = await this.spawn(harm)
       try {
-        this.options.world.nodeUrl = await withDeadline(node.ready, node)
+        this.options.world.nodeUrl = await within(node.ready, () => `the start of the node\n${node.tail()}`)
         return node
       } catch (error) {
         await node.kill()
@@ -233,10 +235,10 @@ class Run {
   }
 }
 
-async function withDeadline<T>(promise: Promise<T>, node: NodeProcess): Promise<T> {
+async function within<T>(promise: Promise<T>, what: () => string): Promise<T> {
   const limit = new AbortController()
   const late = sleep(DEADLINE_MS, undefined, { signal: limit.signal }).then(() => {
-    throw new Error(`the node was not ready in time:\n${node.tail()}`)
+    throw new Error(`not done in ${DEADLINE_MS} ms: ${what()}`)
   })
   late.catch(() => {})
   try {

@@ -3,6 +3,7 @@
  * or writes here.
  */
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin, Kafka, Producer } from 'kafkajs'
 import { decompressFrameSync } from 'lz4-napi'
 import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
@@ -12,6 +13,7 @@ import type { RawEvent } from './traffic.ts'
 // Required, so that it is the same copy whoever else loads it.
 const kafkajs = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
 const SESSION_MS = 1_000
+const ROLL_BACK_TRIES = 10
 
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
   compress: () => Promise.reject(new Error('nothing is compressed here')),
@@ -76,18 +78,35 @@ class KafkaWorld implements CrashWorld {
     )
   }
 
-  /** Joins the group once the killed member's session has run out, commits, and leaves. */
+  /** Joins the group, commits, and leaves. Until the killed member's session has run out the group refuses others. */
   async rollBack(commits: readonly CommitState[]): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.commitAsMember(commits)
+        return
+      } catch (error) {
+        if (tries === ROLL_BACK_TRIES) throw error
+        await sleep(SESSION_MS / 2)
+      }
+    }
+  }
+
+  private async commitAsMember(commits: readonly CommitState[]): Promise<void> {
     const consumer = this.client.consumer({ groupId: GROUP, sessionTimeout: SESSION_MS, heartbeatInterval: 200 })
     await consumer.connect()
-    await consumer.subscribe({ topics: [...TOPICS] })
-    const joined = new Promise<void>((resolve) => {
-      consumer.on(consumer.events.GROUP_JOIN, () => resolve())
-    })
-    await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} })
-    await joined
-    await consumer.commitOffsets(commits.map((commit) => ({ ...commit, offset: String(commit.offset) })))
-    await consumer.disconnect()
+    try {
+      await consumer.subscribe({ topics: [...TOPICS] })
+      const joined = new Promise<void>((resolve, reject) => {
+        consumer.on(consumer.events.GROUP_JOIN, () => resolve())
+        consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      })
+      joined.catch(() => {})
+      await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, eachBatch: async () => {} })
+      await joined
+      await consumer.commitOffsets(commits.map((commit) => ({ ...commit, offset: String(commit.offset) })))
+    } finally {
+      await consumer.disconnect()
+    }
   }
 
   async readAll(topic: string): Promise<readonly LogRecord[]> {

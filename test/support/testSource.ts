@@ -46,7 +46,11 @@ const bigLong = avro.types.LongType.__with({
 
 /** An Avro type whose longs are bigints. */
 export function exactType(schema: object): avro.Type {
-  return avro.Type.forSchema(schema as avro.Schema, { registry: { long: bigLong as unknown as avro.Type } })
+  // By a hook: a registered `long` is not asked for where the schema adds a logical type to it.
+  const isLong = (part: unknown) => part === 'long' || (part as { type?: unknown }).type === 'long'
+  return avro.Type.forSchema(schema as avro.Schema, {
+    typeHook: (part: unknown) => (isLong(part) ? bigLong : undefined),
+  })
 }
 
 /** JSON with integers of 16 digits and more as strings, which a number would round. */

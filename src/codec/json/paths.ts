@@ -11,6 +11,7 @@ export const MISSING = -1
 export const BLOCKED = -2
 
 interface Node {
+  readonly name: string
   readonly key: Buffer
   readonly children: Node[]
   /** Indices of the paths that end here. */
@@ -32,9 +33,11 @@ export class PathFinder {
       let nodes = this.roots
       let node: Node | undefined
       for (const name of path) {
-        const key = Buffer.from(name)
-        node = nodes.find((candidate) => candidate.key.equals(key))
-        if (node === undefined) nodes.push((node = { key, children: [], ends: [], entry: MISSING }))
+        node = nodes.find((candidate) => candidate.name === name)
+        if (node === undefined) {
+          node = { name, key: Buffer.from(name), children: [], ends: [], entry: MISSING }
+          nodes.push(node)
+        }
         nodes = node.children
       }
       node?.ends.push(index)
@@ -66,8 +69,10 @@ export class PathFinder {
     const end = tape.next(entry)
     for (let key = tape.first(entry); key < end; ) {
       const value = tape.next(key)
+      // A key with escapes is decoded once, not for each name.
+      const text = tape.kind(key) === T.ESCAPED ? tape.text(key) : null
       for (let k = 0; k < nodes.length; k++) {
-        if (!tape.isText(key, nodes[k].key)) continue
+        if (text === null ? !tape.isText(key, nodes[k].key) : text !== nodes[k].name) continue
         nodes[k].entry = value
         break
       }

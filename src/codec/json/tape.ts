@@ -104,11 +104,10 @@ export class JsonTape {
     return this.entries[entry] === ESCAPED ? (JSON.parse(`"${raw}"`) as string) : raw
   }
 
-  /** Whether a string is this text. */
+  /** Whether a string, written without escapes, is this text. */
   isText(entry: number, text: Buffer): boolean {
-    if (this.entries[entry] === ESCAPED) return this.text(entry) === text.toString()
     const at = this.entries[entry + 1]
-    if (this.entries[entry + 2] - at !== text.length) return false
+    if (this.entries[entry] !== STRING || this.entries[entry + 2] - at !== text.length) return false
     const { bytes } = this
     for (let k = 0; k < text.length; k++) if (bytes[at + k] !== text[k]) return false
     return true

@@ -30,6 +30,8 @@ type Primitives = Extract<AvroType, { readonly kind: Primitive }>
 
 interface RecordFields {
   readonly keys: readonly Buffer[]
+  /** By their names. */
+  readonly indices: ReadonlyMap<string, number>
   /** What stands for a missing field; null where it must be there. */
   readonly defaults: (Buffer | null)[]
 }
@@ -39,6 +41,7 @@ export class JsonToAvro {
   private readonly tape: T.JsonTape
   private readonly limits: DecodeLimits
   private readonly records = new Map<AvroRecord, RecordFields>()
+  private readonly symbols = new Map<AvroType, ReadonlyMap<string, number>>()
   /** Entries of the fields of the records under way, innermost last. */
   private slots = new Int32Array(64)
   private slotsEnd = 0
@@ -75,8 +78,13 @@ export class JsonToAvro {
     seen.add(type)
     if (type.kind === 'union') for (const branch of type.branches) this.prepare(branch, seen)
     if (type.kind === 'array' || type.kind === 'map') this.prepare(type.items, seen)
+    if (type.kind === 'enum') this.symbols.set(type, new Map(type.symbols.map((symbol, k) => [symbol, k])))
     if (type.kind !== 'record') return
-    const fields = { keys: type.fields.map((field) => Buffer.from(field.name)), defaults: [] as (Buffer | null)[] }
+    const fields: RecordFields = {
+      keys: type.fields.map((field) => Buffer.from(field.name)),
+      indices: new Map(type.fields.map((field, k) => [field.name, k])),
+      defaults: [],
+    }
     this.records.set(type, fields)
     for (const field of type.fields) this.prepare(field.type, seen)
     fields.defaults.push(...type.fields.map((field) => this.defaultOf(type, field)))
@@ -141,8 +149,8 @@ export class JsonToAvro {
         return
       }
       case 'enum': {
-        const symbol = tape.isString(entry) ? type.symbols.indexOf(tape.text(entry)) : -1
-        if (symbol < 0) throw new Refusal(`it is no symbol of ${type.name}`)
+        const symbol = tape.isString(entry) ? this.symbols.get(type)?.get(tape.text(entry)) : undefined
+        if (symbol === undefined) throw new Refusal(`it is no symbol of ${type.name}`)
         this.varint(symbol)
         return
       }
@@ -163,10 +171,11 @@ export class JsonToAvro {
 
   private record(type: AvroRecord, tape: T.JsonTape, entry: number, nesting: number): void {
     if (tape.kind(entry) !== T.OBJECT) throw mismatch(type)
-    const { keys, defaults } = this.records.get(type) as RecordFields
+    const fields = this.records.get(type) as RecordFields
+    const { keys, defaults } = fields
     const base = this.slotsEnd
     this.takeSlots(keys.length)
-    this.fillSlots(keys, base, tape, entry)
+    this.fillSlots(fields, base, tape, entry)
     for (let k = 0; k < keys.length; k++) {
       const found = this.slots[base + k]
       try {
@@ -189,18 +198,18 @@ export class JsonToAvro {
     this.slots.fill(-1, this.slotsEnd - count, this.slotsEnd)
   }
 
-  private fillSlots(keys: readonly Buffer[], base: number, tape: T.JsonTape, entry: number): void {
+  private fillSlots(fields: RecordFields, base: number, tape: T.JsonTape, entry: number): void {
+    const { keys, indices } = fields
     const end = tape.next(entry)
-    // Most producers keep the order of the schema: the search starts behind the last match.
+    // Most producers keep the order of the schema: then the next key is looked for where the last one was.
     let guess = 0
     for (let key = tape.first(entry); key < end; ) {
       const value = tape.next(key)
-      for (let tries = 0; tries < keys.length; tries++) {
-        const k = guess + tries < keys.length ? guess + tries : guess + tries - keys.length
-        if (!tape.isText(key, keys[k])) continue
+      const isGuess = guess < keys.length && tape.isText(key, keys[guess])
+      const k = isGuess ? guess : indices.get(tape.text(key))
+      if (k !== undefined) {
         this.slots[base + k] = value
         guess = k + 1
-        break
       }
       key = tape.next(value)
     }

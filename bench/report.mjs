@@ -1,0 +1,77 @@
+/** The results for people: tables on the terminal. Pure. */
+import { createRequire } from 'node:module'
+
+const Table = createRequire(import.meta.url)('cli-table3')
+
+const MB = 1e6
+const int = (n) => Math.round(n).toLocaleString('en-US')
+const fixed = (n, digits = 2) => n.toFixed(digits)
+const percent = (share) => `${(share * 100).toFixed(1)} %`
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+function table(head, rows) {
+  const made = new Table({
+    head,
+    style: { head: [], border: [] },
+    colAligns: head.map((_, k) => (k === 0 ? 'left' : 'right')),
+  })
+  made.push(...rows)
+  return made.toString()
+}
+
+export function reportRuns(runs, format) {
+  const rows = runs.map(({ name, result }) => [
+    name,
+    int(result.eventsPerS),
+    fixed(result.cpuSPerMillion),
+    int(result.peakBytes / MB),
+    result.check === undefined ? '' : result.check.isRight ? `right, ${result.check.duplicates} repeated` : 'WRONG',
+    fixed(result.load, 1),
+  ])
+  return `${format}\n${table(['run', 'events/s', 'CPU s / M events', 'peak MB', 'digest', 'load before'], rows)}`
+}
+
+export function reportSummary({ passThrough, join, json, pending, latency }) {
+  const rows = []
+  const add = (what, value, aim = '') => rows.push([what, value, aim])
+  if (passThrough) add('pass-through: CPU s per million events', fixed(passThrough.cpuSPerMillion))
+  if (join) {
+    add('join: CPU s per million events', fixed(join.cpuSPerMillion), '<= 10')
+    if (join.ratioCpu) add('join / pass-through, CPU (median of pairs)', fixed(join.ratioCpu))
+    if (join.ratioRate) add('join / pass-through, events/s (median of pairs)', fixed(join.ratioRate))
+  }
+  if (json) add('JSON without view ids: CPU s per million events', fixed(json.cpuSPerMillion))
+  if (json?.factor) add('JSON without view ids / Avro with them', fixed(json.factor), '<= 3, or explained')
+  if (pending) {
+    add('bytes per pending view, above an idle node', int(pending.bytesPerView.aboveIdle), '<= 600')
+    add('bytes per pending view, above a busy node', int(pending.bytesPerView.aboveBusy), '<= 600')
+    add('bytes per pending view, in the slabs', int(pending.bytesPerView.state))
+  }
+  if (latency) {
+    add(`delay at ${int(latency.eventsPerS)} events/s: p50 / p99 / most, ms`, spread(latency.moving), 'p99 <= 1000')
+    add('delay after traffic stops: p50 / p99 / most, ms', spread(latency.idle), 'most <= 1000')
+  }
+  return table(['measured', 'value', 'aim'], rows)
+}
+
+const spread = ({ p50Ms, p99Ms, maxMs }) => `${p50Ms} / ${p99Ms} / ${maxMs}`
+
+export function reportThreads(threads) {
+  const total = Object.values(threads).reduce((sum, s) => sum + s, 0)
+  const rows = Object.entries(threads).map(([name, s]) => [name, fixed(s), percent(s / total)])
+  return table(['thread', 'CPU s', 'share'], rows)
+}
+
+export function reportProfile({ areas, functions, busyS }) {
+  const rows = (list) => list.map(({ name, share, seconds }) => [name, fixed(seconds), percent(share)])
+  return [
+    `main thread busy for ${fixed(busyS, 1)} s`,
+    table(['area', 'self s', 'share'], rows(areas)),
+    table(['function', 'self s', 'share'], rows(functions)),
+  ].join('\n')
+}

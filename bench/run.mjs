@@ -1,0 +1,165 @@
+/**
+ * `npm run bench`: what Postview costs, on the workload of README.md, against a real broker on the other core.
+ *
+ *   --views N        size of the trace (2,000,000); short runs say something of the join, little of the rest
+ *   --runs N         pairs of pass-through and join (3)
+ *   --only LIST      of pass, join, json, pending, latency
+ *   --node PATH      another Node for what is measured
+ *   --profile        one more join under --cpu-prof: tables, and the profile in bench/results
+ *   --json FILE      all results
+ *   --rate N         events/s of the latency measure (half of what the join reached)
+ */
+import { execFileSync } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { startBroker } from '../scripts/broker.mjs'
+import { measureLatency } from './live.mjs'
+import { joinStartUp, measureJoin, measurePassThrough, passThroughStartUp } from './measures.mjs'
+import { measurePending } from './pending.mjs'
+import { summarize } from './profile.mjs'
+import { copyProgram, loadAverage } from './program.mjs'
+import { median, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
+import { load, openBuilt, userOfEach } from './topics.mjs'
+import { Workload } from './workload.mjs'
+
+const MEASURES = ['pass', 'join', 'json', 'pending', 'latency']
+const BROKER_CORE = 1
+const LIVE_SECONDS = 30
+const RESULTS = fileURLToPath(new URL('results', import.meta.url))
+
+const { values: given } = parseArgs({
+  options: {
+    views: { type: 'string', default: '2000000' },
+    runs: { type: 'string', default: '3' },
+    only: { type: 'string', default: MEASURES.join(',') },
+    node: { type: 'string', default: process.execPath },
+    profile: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    rate: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+  },
+})
+const views = Number(given.views)
+const wanted = new Set(given.only.split(','))
+const unknown = [...wanted].find((name) => !MEASURES.includes(name))
+if (unknown !== undefined || !(views > 0) || !(Number(given.runs) > 0)) {
+  process.stderr.write(
+    `bench: ${unknown === undefined ? '--views and --runs are counts' : `--only knows ${MEASURES}`}\n`,
+  )
+  process.exit(2)
+}
+
+const say = (text) => process.stdout.write(`${text}\n`)
+// Generator and checks share the broker's core: the other is the measured program's.
+execFileSync('taskset', ['-a', '-cp', String(BROKER_CORE), String(process.pid)], { stdio: 'ignore' })
+const folder = mkdtempSync(join(tmpdir(), 'postview-bench-'))
+const broker = await startBroker({ cpu: String(BROKER_CORE) })
+const results = { ...machine(), views, runs: [] }
+let built
+try {
+  const program = copyProgram(join(folder, 'program'))
+  built = await openBuilt(program, broker.brokers)
+  const world = { folder, program, built, brokers: broker.brokers, node: given.node, startUp: {} }
+  await measureAll(world)
+  if (given.json !== undefined) {
+    mkdirSync(dirname(resolve(given.json)), { recursive: true })
+    writeFileSync(given.json, `${JSON.stringify(results, null, 2)}\n`)
+  }
+} finally {
+  await built?.close()
+  await broker.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exit(results.runs.some(({ result }) => result.check?.isRight === false) ? 1 : 0)
+
+async function measureAll(world) {
+  say(`Node ${results.node}, ${results.cpu}, load ${loadAverage()}`)
+  if (wanted.has('pass') || wanted.has('join')) await measurePairs(world)
+  if (wanted.has('json')) await measureJson(world)
+  if (wanted.has('pending')) results.pending = await measurePending(world, 'pending')
+  if (wanted.has('latency')) await measureLive(world)
+  say(reportSummary(results))
+}
+
+async function loaded(world, name, workload) {
+  const topics = [`${name}-views`, `${name}-engagements`]
+  const closingUsers = userOfEach(world.built.placeOf)
+  const started = Date.now()
+  const answer = await load(world.built, new Workload({ seed: Number(given.seed), closingUsers, ...workload }), topics)
+  say(
+    `${name}: ${answer.events} events loaded in ${((Date.now() - started) / 1000).toFixed(0)} s, ${Math.round(answer.valueBytes[0] / answer.records[0])} bytes a view`,
+  )
+  return { topics, answer }
+}
+
+/** In turn, so that what else the machine does falls on both. */
+async function measurePairs(world) {
+  const input = await loaded(world, 'trace', { views })
+  if (wanted.has('pass')) world.startUp.passThrough = await passThroughStartUp(world, 'empty-pass')
+  if (wanted.has('join')) world.startUp.join = await joinStartUp(world, 'empty-join')
+  results.startUp = world.startUp
+  say(`start-up, CPU s: ${JSON.stringify(world.startUp)}`)
+  for (let run = 1; run <= Number(given.runs); run++) {
+    if (wanted.has('pass')) keep(`pass-through ${run}`, await measurePassThrough(world, `pass-${run}`, input))
+    if (wanted.has('join'))
+      keep(`join ${run}`, await measureJoin(world, `join-${run}`, input, { startUpS: world.startUp.join }))
+  }
+  const passes = runsOf('pass-through')
+  const joins = runsOf('join')
+  if (passes.length > 0) results.passThrough = medians(passes)
+  if (joins.length > 0) results.join = medians(joins)
+  if (passes.length > 0 && joins.length > 0) {
+    results.join.ratioCpu = median(joins.map((one, k) => one.cpuSPerMillion / passes[k].cpuSPerMillion))
+    results.join.ratioRate = median(joins.map((one, k) => one.eventsPerS / passes[k].eventsPerS))
+  }
+  say(reportRuns(results.runs, `${input.answer.events} events`))
+  if (joins.length > 0) say(reportThreads(joins.at(-1).threads))
+  if (given.profile) await measureProfile(world, input)
+}
+
+function keep(name, result) {
+  results.runs.push({ name, result })
+  say(`${name}: ${result.cpuSPerMillion.toFixed(2)} CPU s / M events, ${Math.round(result.eventsPerS)} events/s`)
+}
+
+const runsOf = (name) => results.runs.filter((run) => run.name.startsWith(`${name} `)).map((run) => run.result)
+
+function medians(runs) {
+  const of = (field) => median(runs.map((run) => run[field]))
+  return { cpuSPerMillion: of('cpuSPerMillion'), eventsPerS: of('eventsPerS'), peakBytes: of('peakBytes') }
+}
+
+async function measureProfile(world, input) {
+  const place = join(world.folder, 'profile')
+  mkdirSync(place)
+  const flags = ['--cpu-prof', `--cpu-prof-dir=${place}`]
+  await measureJoin(world, 'join-profiled', input, { startUpS: world.startUp.join ?? 0, flags })
+  const [file] = readdirSync(place)
+  mkdirSync(RESULTS, { recursive: true })
+  cpSync(join(place, file), join(RESULTS, 'join.cpuprofile'))
+  results.profile = summarize(JSON.parse(readFileSync(join(place, file), 'utf8')))
+  say(reportProfile(results.profile))
+}
+
+/** A quarter of the views: text costs more to make and to keep. */
+async function measureJson(world) {
+  const input = await loaded(world, 'json', { views: Math.ceil(views / 4), format: 'json' })
+  const startUpS = await joinStartUp(world, 'empty-json', 'json')
+  const result = await measureJoin(world, 'json-join', input, { format: 'json', startUpS })
+  keep('json', result)
+  results.json = { ...result, factor: results.join && result.cpuSPerMillion / results.join.cpuSPerMillion }
+  say(reportRuns([{ name: 'json', result }], `${input.answer.events} events, JSON without view ids`))
+}
+
+async function measureLive(world) {
+  const rate = Number(given.rate ?? (results.join ? results.join.eventsPerS / 2 : 20_000))
+  results.latency = await measureLatency(world, 'live', rate, LIVE_SECONDS)
+}
+
+function machine() {
+  const node = execFileSync(given.node, ['--version'], { encoding: 'utf8' }).trim()
+  return { node, cpu: `${cpus().length} x ${cpus()[0].model}`, startedAt: new Date().toISOString() }
+}
