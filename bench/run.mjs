@@ -125,7 +125,9 @@ function keep(name, result) {
   say(`${name}: ${result.cpuSPerMillion.toFixed(2)} CPU s / M events, ${Math.round(result.eventsPerS)} events/s`)
 }
 
-const runsOf = (name) => results.runs.filter((run) => run.name.startsWith(`${name} `)).map((run) => run.result)
+function runsOf(name) {
+  return results.runs.filter((run) => run.name.startsWith(`${name} `)).map((run) => run.result)
+}
 
 function medians(runs) {
   const of = (field) => median(runs.map((run) => run[field]))

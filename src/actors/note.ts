@@ -32,7 +32,7 @@ export function decodeMark(bytes: Buffer): Mark | undefined {
 export interface Note {
   /** Sum of the committed offsets behind the stored state: grows with every commit. */
   readonly committedSum: number
-  /** The state holds all of the user's events in segments up to this one. */
+  /** The state holds all of the user's events in segments up to this one; segments beyond it may be cut off at a start. */
   readonly segment: number
   /** Per source: the lowest offset that the user needs; Infinity for none. */
   readonly lowest: Float64Array

@@ -59,6 +59,7 @@ export class Store {
   private failure: Error | undefined
   private acknowledgedBatch = -1
   private acknowledgedSum = 0
+  private acknowledgedSegment = 0
 
   constructor(journal: PartitionJournal, state: JoinState, fingerprint: string) {
     this.journal = journal
@@ -172,13 +173,15 @@ export class Store {
       if (left > 0) this.needs.set(segment, left)
       else this.needs.delete(segment)
     }
-    if (epoch.deleting.length > 0) await this.journal.deleteUsers(epoch.deleting)
+    this.acknowledgedSegment = epoch.lastSegment
     const before = this.firstSegment
     while (this.firstSegment <= epoch.lastSegment && !this.needs.has(this.firstSegment)) {
       this.begins.delete(this.firstSegment)
       this.firstSegment++
     }
-    if (this.firstSegment > before) await this.writeMark(offsets, watermarkMs)
+    // The mark goes first: a start from an older commit must not take the journal for whole.
+    if (this.firstSegment > before || epoch.deleting.length > 0) await this.writeMark(offsets, watermarkMs)
+    if (epoch.deleting.length > 0) await this.journal.deleteUsers(epoch.deleting)
   }
 
   /** Says from where on the journal has everything (but stored users), and which commit stands behind that. */
@@ -278,7 +281,7 @@ export class Store {
       dueMs: nextDueMs(s, user),
       note: encodeNote({
         committedSum: this.acknowledgedSum,
-        segment: this.lastSegment,
+        segment: this.acknowledgedSegment,
         lowest: lowestOffsets(s, user),
       }),
     }))

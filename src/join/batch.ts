@@ -223,6 +223,8 @@ export function settleBatch(s: JoinState, emptied: (user: number) => void): void
     const view = s.forgotten.items[k]
     const user = B.u32(s.arena, view, L.V_USER)
     E.freeView(s, view)
+    // Stored before this is committed, the user would lack a view that the commit still remembers.
+    B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
     if (B.u32(s.arena, user, L.U_BATCH) !== s.batchNumber && isEmptyUser(s, user)) emptied(user)
   }
   for (let k = 0; k < s.touched.length; k++) if (isEmptyUser(s, s.touched.items[k])) emptied(s.touched.items[k])

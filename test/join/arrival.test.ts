@@ -40,7 +40,7 @@ describe('the order of arrival', () => {
         samples += expected.length
         labelled += expected.filter((sample) => Object.values(sample.delays_ms).some((delay) => delay !== null)).length
       }),
-      propertyOptions(400),
+      propertyOptions(250),
     )
     expect(samples).toBeGreaterThan(1000)
     expect(labelled).toBeGreaterThan(200)
@@ -59,7 +59,7 @@ describe('the order of arrival', () => {
         expect(join.samples.map(keyOf).sort()).toEqual(viewKeys(stream.events))
         late += join.ledger.lateViews
       }),
-      propertyOptions(300),
+      propertyOptions(200),
     )
     expect(late).toBeGreaterThan(300)
   })
@@ -77,7 +77,7 @@ describe('the order of arrival', () => {
         expect([...new Set(join.samples.map(keyOf))].sort()).toEqual(viewKeys(stream.events))
         repeated += join.samples.length - viewKeys(stream.events).length
       }),
-      propertyOptions(300),
+      propertyOptions(200),
     )
     expect(repeated).toBeGreaterThan(100)
   })

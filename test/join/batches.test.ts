@@ -42,7 +42,7 @@ describe('the same records in other batches', () => {
         expect(outcome(stream, events, () => random.chance(0.2))).toEqual(one)
         for (const [name, count] of Object.entries(one.ledger)) seen[name] = (seen[name] ?? 0) + count
       }),
-      propertyOptions(400),
+      propertyOptions(250),
     )
     for (const field of ['lateViews', 'late', 'orphan', 'outside', 'unused', 'conflicts', 'engagementDuplicates']) {
       expect([field, seen[field]]).toEqual([field, expect.toSatisfy((count: number) => count > 100)])
@@ -66,7 +66,7 @@ describe('the same records in other batches', () => {
         const all = [...events, ...jumps, ...again]
         expect(outcome(stream, all, () => false)).toEqual(outcome(stream, all, () => true))
       }),
-      propertyOptions(150),
+      propertyOptions(100),
     )
   })
 })

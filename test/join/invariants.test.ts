@@ -38,7 +38,7 @@ describe('the state of a partition', () => {
         expect(join.state.timers.size).toBe(0)
         expect(join.state.users.size).toBe(0)
       }),
-      propertyOptions(250),
+      propertyOptions(180),
     )
     expect(checked).toBeGreaterThan(5000)
   })
@@ -54,7 +54,7 @@ describe('the state of a partition', () => {
           ({ state }) => checkState(state),
         )
       }),
-      propertyOptions(250),
+      propertyOptions(180),
     )
   })
 

@@ -115,7 +115,7 @@ describe('a replay from the lowest needed offsets', () => {
         sums.records += recordsReplayed
         sums.samples += replayed.samples.length
       }),
-      propertyOptions(300),
+      propertyOptions(200),
     )
     for (const [name, sum] of Object.entries(sums)) {
       expect([name, sum]).toEqual([name, expect.toSatisfy((n: number) => n > 200)])
@@ -132,7 +132,7 @@ describe('a replay from the lowest needed offsets', () => {
         expect(replayed.samples).toEqual(live.samples.slice(samplesBefore))
         forgotten += after.remembered.length - before.remembered.length
       }),
-      propertyOptions(300),
+      propertyOptions(200),
     )
     expect(forgotten).toBeGreaterThan(10)
   })
@@ -147,7 +147,7 @@ describe('a replay from the lowest needed offsets', () => {
         const keys = (samples: PureJoin['samples']) => samples.map((x) => `${x.user_id} ${x.sample_id}`).sort()
         expect(keys(replayed.samples)).toEqual(keys(live.samples.slice(samplesBefore)))
       }),
-      propertyOptions(300),
+      propertyOptions(200),
     )
   })
 })

@@ -11,7 +11,7 @@ import { BUGS } from './seededBugs.ts'
 import { removeSeeded, type SeededJoin, type SeededModule, sow } from './seededJoin.ts'
 
 // Seeds whose configurations have lateness, tolerance and a bound; small worlds, so that views compete.
-const WORLD = { views: 400, users: 8, items: 3, sources: 3 }
+const WORLD = { views: 260, users: 8, items: 3, sources: 3 }
 const STREAMS = [
   stream(generate(202, { ...WORLD, copies: 0.3 })),
   stream(coarse(generate(178, { ...WORLD, beyond: 0.15 }))),

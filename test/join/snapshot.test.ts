@@ -51,7 +51,7 @@ describe('a user moved out of memory and back', () => {
         expect(join.ledger).toEqual(expected.ledger)
         expect(join.state.arena.usedBytes).toBe(0)
       }),
-      propertyOptions(200),
+      propertyOptions(130),
     )
     expect(moved).toBeGreaterThan(1000)
   })

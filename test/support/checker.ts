@@ -27,13 +27,18 @@ export interface CheckedSample extends Omit<OracleSample, 'offset'> {
 type Labels = OracleConfig['labels']
 type RawSample = Record<string, unknown>
 
-/** The schema of samples, as the contract has it. `ids` are the types of the view's user and item ids. */
-export function sampleType(labels: Labels, view: object | 'string', ids: readonly [string, string]): avro.Type {
+/** The type of samples, as the contract has it. `ids` are the types of the view's user and item ids. */
+export function sampleType(
+  labels: Labels,
+  view: object | 'string',
+  ids: readonly [string, string],
+  makeType: (schema: object) => avro.Type = exactType,
+): avro.Type {
   const label = ({ name, fold, default: fallback }: Labels[number]) => {
     const type = fold === 'any' || fold === 'count' ? 'int' : 'double'
     return { name, type: fallback === null ? ['null', type] : type }
   }
-  return exactType({
+  return makeType({
     type: 'record',
     name: 'CheckedSample',
     fields: [

@@ -78,6 +78,7 @@ class Run {
   private selfEnded = 0
   private isFlowing = true
   private made = 0
+  private readonly startedMs = Date.now()
 
   constructor(options: CrashRunOptions) {
     this.options = options
@@ -140,7 +141,8 @@ class Run {
     const samples = (before.at(-1)?.samples ?? 0) - (before[0]?.samples ?? 0)
     const kill = { harm, atMs, samples, pending: before.at(-1)?.pending ?? 0 }
     this.kills.push(kill)
-    log?.(`kill ${this.kills.length} after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`)
+    const second = Math.round((atMs - this.startedMs) / 1_000)
+    log?.(`kill ${this.kills.length} at ${second} s, after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`)
   }
 
   /** A kill in the middle of a start. */

@@ -9,6 +9,7 @@
  * How it fails: with what the broker says.
  */
 import kafkajs from 'kafkajs'
+import { plainKafka } from './plainClient.ts'
 import type { Random } from './random.ts'
 import type { TestEvent } from './testSource.ts'
 
@@ -60,7 +61,7 @@ export class Loader {
   private readonly producer: kafkajs.Producer
 
   constructor(brokers: string) {
-    this.client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING })
+    this.client = plainKafka(brokers)
     this.producer = this.client.producer({ createPartitioner: DefaultPartitioner })
   }
 
@@ -84,7 +85,7 @@ export class Loader {
       const messages = records.slice(from, from + SEND_RECORDS).map(({ key, value, stampMs }) => {
         return { key, value, timestamp: String(stampMs) }
       })
-      await this.producer.send({ topic, acks: -1, messages })
+      await this.producer.send({ topic, acks: -1, compression: kafkajs.CompressionTypes.LZ4, messages })
     }
   }
 

@@ -4,8 +4,8 @@
  * Loads no part of src: the product patches kafkajs, and what is read here must not depend on that.
  */
 import { randomBytes } from 'node:crypto'
-import kafkajs from 'kafkajs'
-import { decompressFrameSync } from 'lz4-napi'
+import type { Kafka } from 'kafkajs'
+import { plainKafka } from './plainClient.ts'
 
 export interface ReadRecord {
   readonly partition: number
@@ -14,18 +14,13 @@ export interface ReadRecord {
   readonly value: Buffer
 }
 
-kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
-  compress: () => Promise.reject(new Error('this reader writes nothing')),
-  decompress: async (bytes: Buffer) => decompressFrameSync(bytes),
-})
-
 /** Hands over every record of the topics; those of a partition in their order. */
 export async function readTopics(
   brokers: string,
   topics: readonly string[],
   onRecord: (topic: string, record: ReadRecord) => void,
 ): Promise<void> {
-  const client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING })
+  const client = plainKafka(brokers)
   const left = await endsOf(client, topics)
   if (left.size === 0) return
   const groupId = `reader-${randomBytes(6).toString('hex')}`
@@ -59,7 +54,7 @@ export async function dumpTopics(brokers: string, topics: readonly string[]): Pr
 }
 
 /** The ends of the partitions that hold anything. */
-async function endsOf(client: kafkajs.Kafka, topics: readonly string[]): Promise<Map<string, number>> {
+async function endsOf(client: Kafka, topics: readonly string[]): Promise<Map<string, number>> {
   const admin = client.admin()
   await admin.connect()
   const ends = new Map<string, number>()

@@ -18,11 +18,12 @@ import {
   resolveSchema,
   typeName,
 } from '../avro/schema.ts'
-import { newByteBuffer, reserve } from '../byteBuffer.ts'
+import { copyBytes, newByteBuffer, reserve } from '../byteBuffer.ts'
 import { Refusal, SchemaError } from '../error.ts'
 import { MAX_VARINT_BYTES, writeDecimalAsVarint, writeVarint } from '../integer.ts'
-import { isoTextToMs } from '../isoTime.ts'
+import { isoTextToMs, isoToMs } from '../isoTime.ts'
 import type { ByteBuffer } from '../port.ts'
+import { suitingBranch, wrappedBranch } from './branch.ts'
 import { fitsInt64, numberOf } from './decimal.ts'
 import * as T from './tape.ts'
 
@@ -140,7 +141,8 @@ export class JsonToAvro {
         this.blockOf(Buffer.from(tape.text(entry)))
         return
       case 'bytes':
-        this.blockOf(latin1(type, tape, entry))
+        if (kind === T.STRING && isAscii(tape, entry)) this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
+        else this.blockOf(latin1(type, tape, entry))
         return
       case 'fixed': {
         const bytes = latin1(type, tape, entry)
@@ -248,7 +250,7 @@ export class JsonToAvro {
 
   private union(branches: readonly AvroType[], tape: T.JsonTape, entry: number, nesting: number): void {
     const wrapped = wrappedBranch(branches, tape, entry)
-    const branch = wrapped >= 0 ? wrapped : branches.findIndex((type) => suits(type, tape, entry))
+    const branch = wrapped >= 0 ? wrapped : suitingBranch(branches, tape, entry, this.symbols)
     if (branch < 0) throw new Refusal(`it is none of ${branches.map(typeName).join(', ')}`)
     this.varint(branch)
     const value = wrapped >= 0 ? tape.next(tape.first(entry)) : entry
@@ -276,7 +278,9 @@ export class JsonToAvro {
   private instant(type: Primitives, tape: T.JsonTape, entry: number): void {
     const scale = type.logicalType === 'timestamp-millis' ? 1 : type.logicalType === 'timestamp-micros' ? 1000 : 0
     if (scale === 0 || type.kind !== 'long') throw mismatch(type)
-    const ms = isoTextToMs(tape.text(entry))
+    const at = tape.startOf(entry)
+    const escaped = tape.kind(entry) === T.ESCAPED
+    const ms = escaped ? isoTextToMs(tape.text(entry)) : isoToMs(tape.bytes, at, tape.endOf(entry) - at)
     if (Number.isNaN(ms)) throw new Refusal('the time is not an ISO-8601 instant with a zone')
     reserve(this.out, MAX_VARINT_BYTES)
     if (Number.isSafeInteger(ms * scale)) {
@@ -313,47 +317,15 @@ export class JsonToAvro {
 
   private raw(bytes: Uint8Array, at: number, end: number): void {
     reserve(this.out, end - at)
-    this.out.end += (bytes as Buffer).copy(this.out.buffer, this.out.end, at, end)
+    copyBytes(bytes, at, end - at, this.out.buffer, this.out.end)
+    this.out.end += end - at
   }
 }
 
-/** The branch that a wrapper names; -1 where the value is none. A lone record or map needs none and is taken as it is. */
-function wrappedBranch(branches: readonly AvroType[], tape: T.JsonTape, entry: number): number {
-  if (tape.kind(entry) !== T.OBJECT || tape.next(entry) === tape.first(entry)) return -1
-  const key = tape.first(entry)
-  if (tape.next(tape.next(key)) !== tape.next(entry)) return -1
-  if (branches.filter((type) => type.kind === 'record' || type.kind === 'map').length === 1) return -1
-  const name = tape.text(key)
-  return branches.findIndex((type) => typeName(type) === name)
-}
-
-function suits(type: AvroType, tape: T.JsonTape, entry: number): boolean {
-  const kind = tape.kind(entry)
-  switch (type.kind) {
-    case 'null':
-      return kind === T.NULL
-    case 'boolean':
-      return kind === T.TRUE || kind === T.FALSE
-    case 'int': {
-      const n = kind === T.INTEGER ? numberOf(tape.bytes, tape.startOf(entry), tape.endOf(entry), true) : Number.NaN
-      return n === (n | 0)
-    }
-    case 'long':
-      return kind === T.INTEGER || (tape.isString(entry) && (type.logicalType ?? '').startsWith('timestamp-'))
-    case 'float':
-    case 'double':
-      return kind === T.INTEGER || kind === T.DECIMAL
-    case 'enum':
-      return tape.isString(entry) && type.symbols.includes(tape.text(entry))
-    case 'string':
-    case 'bytes':
-    case 'fixed':
-      return tape.isString(entry)
-    case 'array':
-      return kind === T.ARRAY
-    default:
-      return kind === T.OBJECT
-  }
+function isAscii(tape: T.JsonTape, entry: number): boolean {
+  const end = tape.endOf(entry)
+  for (let k = tape.startOf(entry); k < end; k++) if (tape.bytes[k] >= 0x80) return false
+  return true
 }
 
 function latin1(type: AvroType, tape: T.JsonTape, entry: number): Buffer {
