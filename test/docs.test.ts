@@ -7,11 +7,12 @@
  */
 import { execFile } from 'node:child_process'
 import { cp, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type SharedBroker, sharedBroker, uniqueName } from './support/broker.ts'
 import { sectionsOf } from './support/documents.ts'
+import { readersEnvironment } from './support/readersEnvironment.ts'
 import { Service } from './support/service.ts'
 import { type TempDir, tempDir } from './support/tempDir.ts'
 
@@ -81,13 +82,11 @@ async function replaceIn(path: string, replacements: readonly (readonly [RegExp,
 }
 
 function environment(folder: string, onKafka: boolean): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
+  return readersEnvironment({
     POSTVIEW_DATA_DIR: join(folder, 'data'),
     POSTVIEW_CONTROL_PORT: '0',
     ...(onKafka ? { POSTVIEW_KAFKA_BROKERS: broker.brokers } : {}),
-  }
+  })
 }
 
 async function answerOf(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {

@@ -7,9 +7,10 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
-import { delimiter, dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readersEnvironment } from './support/readersEnvironment.ts'
 import { type TempDir, tempDir } from './support/tempDir.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -30,8 +31,7 @@ beforeAll(async () => {
 afterAll(() => dir.remove())
 
 async function run(cwd: string, command: string, ...args: readonly string[]): Promise<string> {
-  const env = { ...process.env, PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}` }
-  const { stdout } = await promisify(execFile)(command, args, { cwd, env, maxBuffer: 64 << 20 })
+  const { stdout } = await promisify(execFile)(command, args, { cwd, env: readersEnvironment(), maxBuffer: 64 << 20 })
   return stdout
 }
 

@@ -8,6 +8,7 @@
 import type { ByteBuffer, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
+import { SAMPLES, VIEWS_QUARANTINED } from '../join/ledger.ts'
 import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, type JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { RecordHeader } from '../log/recordBatch/builder.ts'
@@ -51,6 +52,15 @@ export function emptyRow(): SampleRow {
   }
 }
 
+export interface OutputOptions {
+  readonly partition: number
+  readonly outlets: Outlets
+  readonly topics: readonly string[]
+  readonly readers: readonly SourceReader[]
+  /** Told of each dead letter, in the order in which they are written. */
+  readonly onDead: (source: number, offset: number, decided: boolean) => void
+}
+
 export class PartitionOutput {
   private readonly partition: number
   private readonly outlets: Outlets
@@ -61,11 +71,14 @@ export class PartitionOutput {
   /** A row's texts and payload, side by side: they lie in several blocks of the arena. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
 
-  constructor(partition: number, outlets: Outlets, topics: readonly string[], readers: readonly SourceReader[]) {
-    this.partition = partition
-    this.outlets = outlets
-    this.topics = topics
-    this.readers = readers
+  private readonly onDead: OutputOptions['onDead']
+
+  constructor(options: OutputOptions) {
+    this.partition = options.partition
+    this.outlets = options.outlets
+    this.topics = options.topics
+    this.readers = options.readers
+    this.onDead = options.onDead
   }
 
   /** Encodes sealed view k to every sink. A promise only while a schema is being registered. */
@@ -78,12 +91,35 @@ export class PartitionOutput {
     const { row, out } = this
     for (const { encoder, sinks } of this.outlets.samples) {
       out.end = 0
-      encoder.encode(row, out)
+      try {
+        encoder.encode(row, out)
+      } catch (error) {
+        this.isolate(s, k, error as Error, stampMs)
+        return undefined
+      }
       for (const sink of sinks) {
         sink.add(this.partition, row.bytes, row.userAt, row.userLength, out.buffer, 0, out.end, stampMs)
       }
     }
     return undefined
+  }
+
+  /** A view that the sample's schema cannot hold (a writer's that does not resolve): a dead letter, not a stop. */
+  private isolate(s: JoinState, k: number, error: Error, stampMs: number): void {
+    const { row } = this
+    s.ledger[SAMPLES]--
+    s.ledger[VIEWS_QUARANTINED]++
+    this.deadBytes(
+      {
+        source: 0,
+        offset: B.f64(s.arena, s.sealed.items[k], L.V_OFFSET),
+        reason: `no sample can be made of it: ${error.message}`,
+        decided: false,
+        key: Buffer.from(row.bytes.subarray(row.userAt, row.userAt + row.userLength)),
+        value: Buffer.from(row.bytes.subarray(row.payloadAt, row.payloadAt + row.payloadLength)),
+      },
+      stampMs,
+    )
   }
 
   private fillRow(s: JoinState, k: number): void {
@@ -175,6 +211,7 @@ export class PartitionOutput {
 
   deadBytes(record: DeadLetter, stampMs: number): void {
     const { key, value } = record
+    this.onDead(record.source, record.offset, record.decided)
     this.outlets.deadLetters.add(
       this.partition,
       stampMs,

@@ -55,6 +55,8 @@ export interface PartitionOptions {
   readonly pause: (source: number) => void
   readonly resume: (source: number) => void
   readonly onFailed: (error: Error) => void
+  /** What is tried again. */
+  readonly onTrouble: (error: Error) => void
   /** Where state may lie beside memory. */
   readonly journal: PartitionJournal
   readonly fingerprint: string
@@ -80,6 +82,9 @@ export interface PartitionRates {
   joinMs: number
   recordsReplayed: number
 }
+
+const FIRST_WAIT_MS = 100
+const MOST_WAIT_MS = 5000
 
 export class Partition {
   readonly index: number
@@ -126,7 +131,10 @@ export class Partition {
     this.replayHighestMs = new Float64Array(sources).fill(Number.NEGATIVE_INFINITY)
     this.endOffset = new Float64Array(sources).fill(Number.POSITIVE_INFINITY)
     this.quarantine = new Quarantine(sources, 0)
-    this.output = new PartitionOutput(options.partition, options.outlets, options.topics, options.readers)
+    this.output = new PartitionOutput({
+      ...options,
+      onDead: (source, offset, decided) => this.quarantine.write(source, offset, decided),
+    })
     this.inbox = new Inbox({
       sources,
       limitBytes: options.inboxBytes,
@@ -381,11 +389,26 @@ export class Partition {
   private async take(source: number, chunk: RawChunk): Promise<void> {
     if (this.stopped || chunk.nextOffset <= this.position[source]) return
     const reader = this.options.readers[source]
-    const preparing = reader.prepare(chunk)
-    if (preparing !== undefined) await preparing
+    await this.prepared(reader, chunk)
+    if (this.stopped) return
     reader.read(chunk, this.batch)
     if (this.replaying) await this.replay(source, chunk)
     else await this.join(source, chunk)
+  }
+
+  /** Waits for what the reader needs of others (a registry) as long as it takes; what is in the log waits with it. */
+  private async prepared(reader: SourceReader, chunk: RawChunk): Promise<void> {
+    for (let waitMs = FIRST_WAIT_MS; !this.stopped; waitMs = Math.min(2 * waitMs, MOST_WAIT_MS)) {
+      const preparing = reader.prepare(chunk)
+      if (preparing === undefined) return
+      try {
+        await preparing
+        return
+      } catch (error) {
+        this.options.onTrouble(error as Error)
+        await new Promise((resolve) => setTimeout(resolve, waitMs))
+      }
+    }
   }
 
   private async join(source: number, chunk: RawChunk): Promise<void> {
@@ -446,7 +469,6 @@ export class Partition {
     const { state: s, output } = this
     const stampMs = this.options.clock.wallMs()
     for (const { i, reason, decided } of dead) {
-      this.quarantine.write(source, chunk!.offset[i], decided)
       output.dead(chunk!, i, source, reason, decided, stampMs)
     }
     const loading = this.store.load(s.batch, s.lastWatermarkMs)
@@ -487,7 +509,6 @@ export class Partition {
   private isolate(culprit: Culprit, reason: string, key: Buffer, value: Buffer | null): void {
     const { source, offset, record } = culprit
     const stampMs = this.options.clock.wallMs()
-    this.quarantine.write(source, offset, true)
     if (record >= 0) this.output.dead(this.chunk!, record, source, reason, true, stampMs)
     else this.output.deadBytes({ source, offset, reason, decided: true, key, value }, stampMs)
   }

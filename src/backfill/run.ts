@@ -191,6 +191,7 @@ class Backfill {
         for (const go of this.waiting[source]?.splice(0) ?? []) go()
       },
       onFailed: (error) => this.fail(error),
+      onTrouble: () => {},
     })
     const start = { offset: 0, highestMs: Number.NEGATIVE_INFINITY, neededFrom: 0 }
     const sources = new Map(topics.map((topic) => [topic, start]))

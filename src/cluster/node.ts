@@ -19,7 +19,8 @@ import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { compileRules, type Rules } from '../join/rules.ts'
 import type { BeforeRecord } from '../join/turn.ts'
-import type { JournalStore } from '../journal/port.ts'
+import { noPartitionJournal } from '../journal/none.ts'
+import type { JournalStore, PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { CommitEntry, Log, PartitionEnds, Reader, StartPosition, Writer } from '../log/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
@@ -227,6 +228,7 @@ export class Node {
   private async build(index: number): Promise<Partition> {
     const { config } = this.options
     const { memory } = config.node
+    const journal = await this.openJournal(index)
     const shares = this.partitionCount
     return new Partition({
       partition: index,
@@ -244,13 +246,27 @@ export class Node {
       pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.fail(error),
+      onTrouble: (error) => this.warn('a partition waits', error, { partition: index }),
       beforeRecord: this.options.beforeRecord,
-      journal: await this.options.journal.partition(index),
+      journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,
-      stateBytes: config.node.journal ? Math.floor(memory.stateBytes / shares) : Number.POSITIVE_INFINITY,
+      stateBytes: journal === undefined ? Number.POSITIVE_INFINITY : Math.floor(memory.stateBytes / shares),
       commitSoon: () => this.committer.commitSoon(),
       readLog: (source, from, to) => this.log.readRange(this.topics[source], index, from, to),
     })
+  }
+
+  /** Undefined where there is none, or where it cannot be used: then the log alone must do. */
+  private async openJournal(index: number): Promise<PartitionJournal | undefined> {
+    if (!this.config.node.journal) return undefined
+    try {
+      return await this.options.journal.partition(index)
+    } catch (error) {
+      this.warn('the journal cannot be used: state must fit memory, and starts replay the log', error as Error, {
+        partition: index,
+      })
+      return undefined
+    }
   }
 
   private warn(message: string, error: Error, fields: object): void {

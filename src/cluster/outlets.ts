@@ -53,6 +53,6 @@ async function openSink(spec: SinkSpec, options: OpenOutletsOptions): Promise<En
   }
   const format: SampleFormat = spec.format === 'avro' ? { type: 'avro' } : { type: 'json' }
   const encoder = await openSampleEncoder(pipeline, format, viewReader, pipeline.limits)
-  const schema = sampleSchema(pipeline, await viewSchemaOf(pipeline.sources[0]))
+  const schema = encoder.schema ?? sampleSchema(pipeline, await viewSchemaOf(pipeline.sources[0]))
   return { encoder, sinks: [await FileSink.open({ ...spec, schema })] }
 }

@@ -66,7 +66,8 @@ export function admit(s: JoinState, batch: EventBatch, options: AdmitOptions): r
       if (fate === undefined) s.clocks.record(options.source, byArrival ? batch.stampMs[i] : batch.timeMs[i])
       else if (kind[i] === REFUSED) {
         s.ledger[Count.REFUSED_RECORDS]++
-        dead.push({ i, reason: fate, decided: false })
+        const isWritten = options.isQuarantined?.(options.source, batch.offset[i]) === true
+        if (!isWritten) dead.push({ i, reason: fate, decided: batch.decided.has(i) })
       } else {
         quarantine(s, batch, i)
         if (fate !== KNOWN) dead.push({ i, reason: fate, decided: true })

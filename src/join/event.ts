@@ -49,6 +49,8 @@ export class EventBatch {
 
   /** Why record i was refused. */
   readonly refusals = new Map<number, string>()
+  /** Those refused for what the log alone would not tell again. */
+  readonly decided = new Set<number>()
 
   /** Forgets the last batch and makes room for `count` records. */
   reset(count: number, payload: Buffer): void {
@@ -56,6 +58,7 @@ export class EventBatch {
     this.payload = payload
     this.textEnd = 0
     if (this.refusals.size > 0) this.refusals.clear()
+    if (this.decided.size > 0) this.decided.clear()
     if (count <= this.kind.length) return
     const room = Math.max(count, this.kind.length * 2, 256)
     this.kind = new Uint8Array(room)
@@ -89,8 +92,10 @@ export class EventBatch {
     return this.textEnd
   }
 
-  refuse(i: number, reason: string): void {
+  /** `decided`: for a reason that the log alone does not give, so that it must be written down. */
+  refuse(i: number, reason: string, decided = false): void {
     this.kind[i] = REFUSED
     this.refusals.set(i, reason)
+    if (decided) this.decided.add(i)
   }
 }

@@ -5,12 +5,12 @@
 import { type JournalStore, noCounts, type PartitionJournal } from './port.ts'
 
 export function openNoJournal(): JournalStore {
-  return { partition: async () => nothing(), close: async () => {}, broken: null, movedAside: 0 }
+  return { partition: async () => noPartitionJournal(), close: async () => {}, broken: null, movedAside: 0 }
 }
 
 async function* none(): AsyncIterable<never> {}
 
-function nothing(): PartitionJournal {
+export function noPartitionJournal(): PartitionJournal {
   const done = async (): Promise<void> => {}
   return {
     mark: async () => null,

@@ -49,6 +49,8 @@ export interface CrashRun {
 }
 
 const STEP_EVERY_MS = 50
+/** Until there are samples at all. */
+const WARM_UP_MS = 2_500
 const LOOK_EVERY_MS = 80
 const HISTORY_MS = 3_600_000
 const CLOSING_AFTER_MS = 60_000
@@ -83,7 +85,7 @@ class Run {
   constructor(options: CrashRunOptions) {
     this.options = options
     this.random = new Random(options.seed)
-    this.traffic = new Traffic(options.seed + 1, Date.now() - HISTORY_MS)
+    this.traffic = new Traffic(options.seed + 1, Date.now() - HISTORY_MS, options.world.takesGarbage)
     this.journal = join(options.folder, 'data/journal')
   }
 
@@ -125,7 +127,7 @@ class Run {
     const { random } = this
     if (random.chance(0.1)) await this.killEarly(harm)
     const node = await this.start(harm)
-    const killAtMs = Date.now() + 500 + random.below(1_200)
+    const killAtMs = Date.now() + 500 + random.below(1_200) + (this.kills.length === 0 ? WARM_UP_MS : 0)
     const looks: Look[] = []
     while (Date.now() < killAtMs) {
       if (!node.isRunning) throw new Error(`the node ended by itself:\n${node.tail()}`)

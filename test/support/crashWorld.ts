@@ -23,6 +23,8 @@ export interface CommitState {
 
 export interface CrashWorld {
   readonly brokers: string | undefined
+  /** Whether records that cannot be decoded can get in at all. */
+  readonly takesGarbage: boolean
   /** Is told where the node of the moment can be asked; undefined while there is none. */
   nodeUrl: string | undefined
   /** Resolves when all are durable, in their order within a partition. Waits out a node that is down. */

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32c } from '@node-rs/crc32'
 import { murmur2, partitionOf } from '../../src/join/hash.ts'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
+import type { Log } from '../../src/log/port.ts'
 import { headersOf } from '../../src/log/recordBatch/headers.ts'
 import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
@@ -22,6 +23,7 @@ export function openEmbeddedWorld(dataFolder: string): CrashWorld {
 
 class EmbeddedWorld implements CrashWorld {
   readonly brokers = undefined
+  readonly takesGarbage = false
   nodeUrl: string | undefined
   private readonly folder: string
   private readonly commits: string
@@ -88,24 +90,29 @@ class EmbeddedWorld implements CrashWorld {
       partitions: PARTITIONS,
     })
     try {
-      const records: LogRecord[] = []
-      for (const { partition, low, high } of await log.ends([topic])) {
-        for await (const chunk of log.readRange(topic, partition, low, high)) {
-          for (let i = 0; i < chunk.count; i++) {
-            const value = chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i])
-            const headers = headersOf(chunk, i).map(([name, text]) => [name, String(text)] as const)
-            const place = { partition, offset: chunk.offset[i], stampMs: chunk.stampMs[i] }
-            records.push({ ...place, value: Buffer.from(value), headers: new Map(headers) })
-          }
-        }
-      }
-      return records
+      return await readLog(log, topic)
     } finally {
       await log.close()
     }
   }
 
   async close(): Promise<void> {}
+}
+
+/** A topic of an open log, from its beginning to its present end. */
+export async function readLog(log: Log, topic: string): Promise<LogRecord[]> {
+  const records: LogRecord[] = []
+  for (const { partition, low, high } of await log.ends([topic])) {
+    for await (const chunk of log.readRange(topic, partition, low, high)) {
+      for (let i = 0; i < chunk.count; i++) {
+        const value = chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i])
+        const headers = headersOf(chunk, i).map(([name, text]) => [name, String(text)] as const)
+        const place = { partition, offset: chunk.offset[i], stampMs: chunk.stampMs[i] }
+        records.push({ ...place, value: Buffer.from(value), headers: new Map(headers) })
+      }
+    }
+  }
+  return records
 }
 
 /** Each a 4-byte length and that many bytes. */

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { NodeProcess } from './nodeProcess.ts'
 import type { OracleConfig, OracleEvent } from './pureJoin.ts'
-import type { TestSource } from './testSource.ts'
+import type { SourceConfig, TestSource } from './testSource.ts'
 import type { ReadRecord } from './topicReader.ts'
 
 const LOOK_EVERY_MS = 50
@@ -121,8 +121,13 @@ export function oracleConfig(sources: readonly TestSource[], partitions: number,
 }
 
 /** The pipeline.yaml that says to a node what `rules` say to the oracle. */
-export function pipelineOf(name: string, sources: readonly TestSource[], rules: OracleRules, sinks: object[]): object {
-  const source = ({ topic, format, fields }: TestSource) => ({ topic, format, fields })
+export function pipelineOf(
+  name: string,
+  sources: readonly SourceConfig[],
+  rules: OracleRules,
+  sinks: object[],
+): object {
+  const source = ({ topic, format, fields }: SourceConfig) => ({ topic, format, fields })
   return {
     name,
     sources: { views: source(sources[0]), engagements: sources.slice(1).map(source) },

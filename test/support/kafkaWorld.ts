@@ -34,6 +34,7 @@ export async function openKafkaWorld(brokers: string): Promise<CrashWorld> {
 
 class KafkaWorld implements CrashWorld {
   readonly brokers: string
+  readonly takesGarbage = true
   nodeUrl: string | undefined
   private readonly client: Kafka
   private readonly admin: Admin

@@ -71,6 +71,8 @@ export interface SpecOptions {
   readonly seed: number
 }
 
+const secondOf = (timeMs: number): number => Math.floor((timeMs - FROM_MS) / 1000)
+
 export class SpecTrace {
   /** Whole once all records were taken. */
   readonly answer = new Digest()
@@ -81,6 +83,9 @@ export class SpecTrace {
   /** By the second of their arrival. */
   private readonly arriving = new Map<number, { readonly atMs: number; readonly record: SpecRecord }[]>()
 
+  /** Those before it were handed out. */
+  private second = 0
+
   constructor(options: SpecOptions) {
     this.options = options
     this.random = new Random(options.seed)
@@ -89,10 +94,9 @@ export class SpecTrace {
   /** A second's records at a time, ordered by arrival; then the closing ones. */
   *batches(): Generator<SpecRecord[]> {
     const { views } = this.options
-    let second = 0
     for (let i = 0; i < views; i++) {
       const timeMs = FROM_MS + Math.floor((i * SPAN_MS) / views)
-      for (; second < Math.floor((timeMs - FROM_MS) / 1000); second++) yield this.take(second)
+      for (; this.second < secondOf(timeMs); this.second++) yield this.take(this.second)
       this.makeView(i + 1, timeMs)
     }
     for (const left of [...this.arriving.keys()].sort((a, b) => a - b)) yield this.take(left)
@@ -135,10 +139,9 @@ export class SpecTrace {
   private arrive(record: SpecRecord): void {
     const { random } = this
     for (let copies = random.chance(0.01) ? 2 : 1; copies > 0; copies--) {
-      // What is stamped before its view, at the very beginning, arrives in the first second.
-      const atMs = Math.max(FROM_MS, record.timeMs + random.next() * (SPEC_DISORDER_MS - 1))
-      // Not before the second that is being made: those before it are gone.
-      const second = Math.floor((atMs - FROM_MS) / 1000)
+      const atMs = record.timeMs + random.next() * (SPEC_DISORDER_MS - 1)
+      // The seconds before this one are gone: what is stamped before its view may be a second later than drawn.
+      const second = Math.max(this.second, secondOf(atMs))
       const list = this.arriving.get(second)
       if (list === undefined) this.arriving.set(second, [{ atMs, record }])
       else list.push({ atMs, record })
@@ -155,7 +158,9 @@ export class SpecTrace {
       position: id % 50,
       surface: SURFACES[id & 3],
       device: DEVICES[(user >> 2) & 3],
-      session_id: `${(user * 7919).toString(16).padStart(8, '0')}${Math.floor(id / 1000).toString(16).padStart(8, '0')}`,
+      session_id: `${(user * 7919).toString(16).padStart(8, '0')}${Math.floor(id / 1000)
+        .toString(16)
+        .padStart(8, '0')}`,
       country: COUNTRIES[user & 3],
       scores: Array.from({ length: 8 }, () => random.next()),
     })

@@ -22,11 +22,14 @@ export interface TestEvent {
 /** The fields of an event in the oracle's words. */
 export type DecodedEvent = Pick<OracleEvent, 'user' | 'item' | 'viewId' | 'engagementId' | 'time' | 'type' | 'value'>
 
-export interface TestSource {
+/** As in pipeline.yaml. */
+export interface SourceConfig {
   readonly topic: string
-  /** As in pipeline.yaml. */
   readonly format: Readonly<Record<string, unknown>>
   readonly fields: Readonly<Record<string, unknown>>
+}
+
+export interface TestSource extends SourceConfig {
   encode(event: TestEvent): Buffer
   decode(value: Buffer): DecodedEvent
 }

@@ -42,9 +42,12 @@ export class Traffic {
   private readonly waiting: RawEvent[] = []
   private made = 0
 
-  constructor(seed: number, startMs: number) {
+  private readonly withGarbage: boolean
+
+  constructor(seed: number, startMs: number, withGarbage = true) {
     this.random = new Random(seed)
     this.nowMs = startMs
+    this.withGarbage = withGarbage
   }
 
   /** The events of the next step, in the order of their coming. */
@@ -93,7 +96,7 @@ export class Traffic {
   }
 
   private planBad(view: ViewPlan, surface: string): void {
-    if (this.random.chance(0.5)) {
+    if (this.withGarbage && this.random.chance(0.5)) {
       this.garbage++
       const source = this.random.below(EVENT_TYPES.length)
       this.waiting.push({ source, user: view.user, arrivalMs: view.timeMs, value: Buffer.from([0xff, 0xff, 0x01]) })

@@ -84,7 +84,7 @@ export class AvroWireSource implements SourceReader {
       if (id !== last) plan = this.planOf(id)
       last = id
       if (typeof plan === 'string') {
-        into.refuse(i, plan)
+        into.refuse(i, plan, plan !== NO_HEADER)
         continue
       }
       const at = chunk.valueAt[i]

@@ -1,0 +1,139 @@
+/**
+ * A node in the test's own process, over an embedded log that outlives it: for faults that only the public hooks can put
+ * in. The log is a CrashWorld, so what must hold is checked as after kills.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Node } from '../../src/cluster/node.ts'
+import { setUp } from '../../src/cluster/setup.ts'
+import { openSourceReader } from '../../src/codec/source.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { murmur2, partitionOf } from '../../src/join/hash.ts'
+import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
+import type { BeforeRecord } from '../../src/join/turn.ts'
+import type { JournalStore } from '../../src/journal/port.ts'
+import { type EmbeddedLog, openEmbeddedLog } from '../../src/log/embedded/log.ts'
+import type { Writer } from '../../src/log/port.ts'
+import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
+import { GROUP, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
+import { readLog } from './embeddedWorld.ts'
+import type { RawEvent } from './traffic.ts'
+
+const LOOK_EVERY_MS = 10
+const SILENT = { info() {}, warn() {}, error() {} }
+
+export interface InProcessOptions {
+  readonly journal: JournalStore
+  readonly isJournalOn: boolean
+  readonly state?: string
+  readonly beforeRecord?: BeforeRecord
+}
+
+export class InProcessWorld implements CrashWorld {
+  readonly brokers = undefined
+  readonly takesGarbage = true
+  nodeUrl: string | undefined
+  node: Node | undefined
+  sent = 0
+  private readonly folder: string
+  private readonly log: EmbeddedLog
+  private readonly writer: Writer
+
+  static async open(folder: string): Promise<InProcessWorld> {
+    const log = await openEmbeddedLog({
+      folder: join(folder, 'data/log'),
+      fsyncMs: 0,
+      segmentBytes: 64 * 2 ** 20,
+      retentionMs: Number.MAX_SAFE_INTEGER,
+      partitions: PARTITIONS,
+    })
+    return new InProcessWorld(folder, log, await log.writer())
+  }
+
+  private constructor(folder: string, log: EmbeddedLog, writer: Writer) {
+    this.folder = folder
+    this.log = log
+    this.writer = writer
+  }
+
+  async start(options: InProcessOptions): Promise<Node> {
+    const { journal, isJournalOn, state, beforeRecord } = options
+    const folder = join(this.folder, 'config')
+    await writeConfig(folder, { dataFolder: join(this.folder, 'data'), isJournalOn, state })
+    const config = loadConfig(folder, {})
+    const { sources, limits } = config.pipeline
+    const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
+    const { log } = this
+    await setUp({ log, config, readers, logger: SILENT })
+    this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord })
+    await Promise.race([this.node.start(), this.node.failed])
+    return this.node
+  }
+
+  async stop(): Promise<void> {
+    const { node } = this
+    this.node = undefined
+    if (node !== undefined) await node.stop()
+  }
+
+  async send(events: readonly RawEvent[]): Promise<void> {
+    const batches = new Map<string, { topic: string; partition: number; builder: RecordBatchBuilder }>()
+    for (const { source, user, arrivalMs, value } of events) {
+      const key = Buffer.from(user)
+      const partition = partitionOf(murmur2(key, 0, key.length), PARTITIONS)
+      const place = `${source} ${partition}`
+      let batch = batches.get(place)
+      if (batch === undefined) {
+        batch = { topic: TOPICS[source], partition, builder: new RecordBatchBuilder({ compression: 'none' }) }
+        batches.set(place, batch)
+      }
+      batch.builder.add(arrivalMs, key, 0, key.length, value, 0, value.length)
+    }
+    await Promise.all(
+      [...batches.values()].map(({ topic, partition, builder }) => this.writer.append(topic, partition, builder.finish())),
+    )
+    this.sent += events.length
+  }
+
+  /** The node's count, summed over its partitions. */
+  count(field: LedgerField): number {
+    const at = LEDGER_FIELDS.indexOf(field)
+    return (this.node?.partitions ?? []).reduce((sum, { state }) => sum + state.ledger[at], 0)
+  }
+
+  /** Resolves when the node has joined all that was sent; rejects when it fails. */
+  async joined(): Promise<void> {
+    const isThrough = async (): Promise<void> => {
+      while (this.count('records') < this.sent) await sleep(LOOK_EVERY_MS)
+    }
+    await Promise.race([isThrough(), this.node?.failed])
+  }
+
+  usersByPartition(): readonly string[] {
+    const users: string[] = []
+    for (let k = 0; Object.keys(users).length < PARTITIONS; k++) {
+      const key = Buffer.from(`closing-${k}`)
+      users[partitionOf(murmur2(key, 0, key.length), PARTITIONS)] ??= key.toString()
+    }
+    return users
+  }
+
+  async committed(): Promise<readonly CommitState[]> {
+    return this.log.committed(GROUP, TOPICS)
+  }
+
+  async rollBack(): Promise<void> {
+    throw new Error('a log in the same process is not rolled back')
+  }
+
+  readAll(topic: string): Promise<readonly LogRecord[]> {
+    return readLog(this.log, topic)
+  }
+
+  async close(): Promise<void> {
+    await this.stop()
+    await this.writer.close()
+    await this.log.close()
+  }
+}
