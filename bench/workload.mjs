@@ -129,7 +129,16 @@ export function digestOf(number, click, like, share, watchMs) {
  */
 export class Workload {
   constructor(options) {
-    this.options = { users: 100_000, seed: 1, format: 'avro', paceFactor: 1, closingUsers: [], hotShare: 0, ...options }
+    this.options = {
+      users: 100_000,
+      seed: 1,
+      format: 'avro',
+      paceFactor: 1,
+      closingUsers: [],
+      hotShare: 0,
+      windowMs: WINDOW_MS,
+      ...options,
+    }
     this.answer = { views: this.options.views, records: [0, 0], valueBytes: [0, 0], digest: 0, outside: 0 }
     this.encode = ENCODERS[this.options.format]()
     this.random = randomOf(this.options.seed)
@@ -170,7 +179,7 @@ export class Workload {
       const timeMs = view.event_time + delayMs
       const { view_id, user_id, item_id } = view
       this.arrive(ENGAGEMENTS, user_id, timeMs, { view_id, user_id, item_id, event_time: timeMs, type, value })
-      if (delayMs < 0 || delayMs > WINDOW_MS) this.answer.outside++
+      if (delayMs < 0 || delayMs > this.options.windowMs) this.answer.outside++
       else labels[type] = hasValue ? Math.max(labels[type], value) : 1
     }
     return labels

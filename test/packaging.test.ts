@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -21,7 +21,7 @@ const NPM_FLAGS = ['--prefer-offline', '--no-audit', '--no-fund']
 
 let dir: TempDir
 let clone: string
-let tarball: string
+let tarball = ''
 beforeAll(async () => {
   dir = await tempDir()
   clone = join(dir.path, 'clone')
@@ -77,8 +77,11 @@ describe('a clone', () => {
 
 describe('the package', () => {
   it('runs the demonstration in an empty folder', { timeout: TIMEOUT_MS }, async () => {
+    expect(existsSync(tarball), 'packed by the test before').toBe(true)
     const empty = join(dir.path, 'empty')
     await mkdir(empty)
+    // Without it npm goes up to the next folder that has one, and installs there.
+    await writeFile(join(empty, 'package.json'), '{ "private": true }')
     await npm(empty, 'install', tarball, ...NPM_FLAGS)
     expect(await run(empty, 'npx', '--no-install', 'postview', 'demo', '--views', '2000')).toMatch(/samples/)
     expect(await readdir(empty)).toEqual(['node_modules', 'package-lock.json', 'package.json'])

@@ -24,6 +24,7 @@ export interface JournalRecoveryOptions {
   readonly readers: readonly SourceReader[]
   readonly topics: readonly string[]
   readonly partition: number
+  readonly partitions: number
   readonly fingerprint: string
   readonly quarantine: Quarantine
   /** Per source: the committed offset, and the lowest that it still needs. */
@@ -162,7 +163,11 @@ class SegmentReplay {
     const preparing = reader.prepare(chunk)
     if (preparing !== undefined) await preparing
     reader.read(chunk, batch)
-    for (let i = 0; i < batch.count; i++) if ((flags[i] & ACCEPTED) === 0) batch.kind[i] = SKIPPED
+    // Below what the commit needs everything is decided: a cold replay would not have it either.
+    const neededFrom = options.neededFrom[source]
+    for (let i = 0; i < batch.count; i++) {
+      if ((flags[i] & ACCEPTED) === 0 || batch.offset[i] < neededFrom) batch.kind[i] = SKIPPED
+    }
     options.store.began(sequence, this.coveredTo)
     options.state.segment = sequence
     const keys = this.toLoad(sequence)
@@ -170,6 +175,7 @@ class SegmentReplay {
     replay(options.state, batch, {
       source,
       below: options.offsets[source],
+      keying: options,
       isQuarantined: (from, offset) => options.quarantine.has(from, offset),
       isLate: (i) => (flags[i] & WAS_LATE) !== 0,
     })

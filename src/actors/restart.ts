@@ -89,7 +89,7 @@ export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains 
     first: B.u32(s.arena, user, L.U_FIRST),
     last: B.u32(s.arena, user, L.U_LAST),
     stored: B.u32(s.arena, user, L.U_STORED),
-    lowest: lowestOffsets(s, user),
+    lowest: lowestBefore(s, user, marks),
   }
   s.ledger.set(marks.ledger)
   for (let k = marks.gaveUp; k < s.gaveUp.length; k++) E.freeEngagement(s, s.gaveUp.items[k])
@@ -101,6 +101,20 @@ export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains 
   replaceTouched(s, user, 0)
   E.freeUser(s, user)
   return remains
+}
+
+/** Per source, the lowest offset that the user needed before the failed turn, which may have sealed and given up. */
+function lowestBefore(s: JoinState, user: number, marks: TurnMarks): Float64Array {
+  const lowest = lowestOffsets(s, user)
+  const see = (e: number): void => {
+    const source = B.u32(s.arena, e, L.E_SOURCE)
+    lowest[source] = Math.min(lowest[source], B.f64(s.arena, e, L.E_OFFSET))
+  }
+  for (let k = marks.gaveUp; k < s.gaveUp.length; k++) see(s.gaveUp.items[k])
+  for (let k = marks.sealed; k < s.sealed.length; k++) {
+    for (let e = B.u32(s.arena, s.sealed.items[k], L.V_BOUND); e !== 0; e = B.u32(s.arena, e, L.NEXT)) see(e)
+  }
+  return lowest
 }
 
 /** The user's block after rebuilding, with its records of the batch in hand and its due times. */

@@ -32,6 +32,7 @@ export interface RestarterOptions {
   readonly readers: readonly SourceReader[]
   readonly topics: readonly string[]
   readonly partition: number
+  readonly keying: ReplayOptions['keying']
   /** Per source: what was joined before the batch in hand. */
   readonly position: Float64Array
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
@@ -139,6 +140,7 @@ export class Restarter {
     }
     const options: ReplayOptions = {
       source,
+      keying: this.options.keying,
       below: position[source],
       isQuarantined,
       isLate: (i) => flags !== undefined && (flags[i] & WAS_LATE) !== 0,

@@ -59,7 +59,9 @@ export class Store {
   private failure: Error | undefined
   private acknowledgedBatch = -1
   private acknowledgedSum = 0
+  /** Up to it segments lie below an acknowledged commit: none of them is ever cut off. */
   private acknowledgedSegment = 0
+  private isReplaying = true
 
   constructor(journal: PartitionJournal, state: JoinState, fingerprint: string) {
     this.journal = journal
@@ -82,6 +84,7 @@ export class Store {
   /** Takes the number of the segment that the next batch goes to. */
   open(position: Float64Array): void {
     this.lastSegment++
+    if (this.isReplaying) this.acknowledgedSegment = this.lastSegment
     this.state.segment = this.lastSegment
     this.begins.set(this.lastSegment, position.slice())
   }
@@ -90,12 +93,19 @@ export class Store {
   resume(first: number, last: number): void {
     this.firstSegment = first
     this.lastSegment = last
+    this.acknowledgedSegment = last
   }
 
   /** At a start: a segment that was read. */
   began(sequence: number, position: Float64Array): void {
     this.begins.set(sequence, position.slice())
     this.lastSegment = Math.max(this.lastSegment, sequence)
+    this.acknowledgedSegment = this.lastSegment
+  }
+
+  /** What comes from here on is live: beyond the commit. */
+  replayed(): void {
+    this.isReplaying = false
   }
 
   /** At a start: the journal was forgotten. */
@@ -110,6 +120,12 @@ export class Store {
     this.begins.set(this.lastSegment + 1, Float64Array.from(begins))
     this.firstSegment = this.lastSegment + 1
     await this.writeMark(offsets, watermarkMs)
+  }
+
+  /** At a start: everything that is read back lies below this commit, so all of it may be moved out of memory. */
+  restored(offsets: readonly number[]): void {
+    this.acknowledgedBatch = 0
+    this.acknowledgedSum = sum(offsets)
   }
 
   get lastSegmentNumber(): number {

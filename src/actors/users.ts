@@ -19,10 +19,8 @@ import { actorOf, type NactActor, TURN, type TurnMessage, UserActor, type UserBe
 /** What a live actor was measured to take of the heap. */
 export const ACTOR_BYTES = 700
 
-export interface CrashHandler {
-  /** The user's state after a failed turn; resolves with the user's (new) block once it is whole again. */
-  (user: number, error: unknown): Promise<number>
-}
+/** Rebuilds a user's state after a failed turn; resolves with the user's (new) block once it is whole again. */
+export type CrashHandler = (user: number, error: unknown) => Promise<number>
 
 export class Users implements UserBehaviour {
   live = 0

@@ -93,7 +93,7 @@ class Backfill {
     const outlets = { samples: [{ encoder, sinks: [sink] }], ...sides }
     this.partition = await this.build(pipeline, readers, outlets, await journal.partition(0))
     await Promise.all(files.map((file, source) => this.feed(file, source, readers[source])))
-    await this.partition.drained()
+    await this.drain()
     if (this.failure !== undefined) throw this.failure
     await this.partition.finish()
     await this.partition.stop()
@@ -217,6 +217,15 @@ class Backfill {
     // The source has ended: it holds nobody back any more.
     this.partition.ended(source, end)
     await this.partition.tick()
+  }
+
+  /** Everything read is joined; where memory is short, what is left waits for a settlement. */
+  private async drain(): Promise<void> {
+    await this.partition.drained()
+    while (this.failure === undefined && this.partition.bufferedBytes > 0) {
+      await this.settle()
+      await this.partition.drained()
+    }
   }
 
   private async settle(): Promise<void> {

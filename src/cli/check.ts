@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Finding } from '../cluster/finding.ts'
 import { checkKeying } from '../cluster/keying.ts'
+import { makeLogger } from '../cluster/logger.ts'
 import { openLog } from '../cluster/open.ts'
 import { checkTopics } from '../cluster/topics.ts'
 import type { SourceReader } from '../codec/port.ts'
@@ -17,7 +18,6 @@ import { openSourceReader } from '../codec/source.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import type { Source } from '../config/model.ts'
 import { type Log, LogError } from '../log/port.ts'
-import { makeLogger } from './logger.ts'
 
 export interface CheckAnswer {
   readonly ok: boolean

@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import { parseCount } from '../config/units.ts'
 import { isRight, reportDemo } from '../demo/report.ts'
 import { type Progress, runDemo } from '../demo/run.ts'
-import { formatCount } from './format.ts'
+import { formatCount } from '../show/format.ts'
 import { UsageError } from './usage.ts'
 
 const EVERY_MS = 500

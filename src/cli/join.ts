@@ -6,7 +6,7 @@ import { type InputFile, runBackfill } from '../backfill/run.ts'
 import { loadConfig } from '../config/load.ts'
 import { parseWhere } from '../files/where.ts'
 import { balances, ledgerToJson } from '../join/ledger.ts'
-import { formatCount } from './format.ts'
+import { formatCount } from '../show/format.ts'
 import { UsageError } from './usage.ts'
 
 interface Options {

@@ -1,5 +1,6 @@
 /** The commands, each in a file of its own. A new command is added here. */
 import { Command } from 'commander'
+import { readVersion } from '../cluster/version.ts'
 import { addCheck } from './check.ts'
 import { addCluster } from './cluster.ts'
 import { addDemo } from './demo.ts'
@@ -7,7 +8,6 @@ import { addGenerate } from './generate.ts'
 import { addJoin } from './join.ts'
 import { addLedger } from './ledger.ts'
 import { addSchema } from './schema.ts'
-import { readVersion } from './version.ts'
 
 export function makeProgram(): Command {
   const program = new Command('postview')

@@ -1,9 +1,9 @@
 /** `node cluster status`: how the nodes of this data folder are. */
 import type { Command } from 'commander'
 import type { NodeStatus, PartitionStatus, SourceStatus } from '../inspect/status.ts'
+import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
+import { type Column, renderTable } from '../show/table.ts'
 import { askNodes, nobodyLine, type Where } from './ask.ts'
-import { formatBytes, formatCount, formatDuration, formatTime } from './format.ts'
-import { type Column, renderTable } from './table.ts'
 
 export function addStatus(cluster: Command): void {
   cluster

@@ -10,7 +10,8 @@
  * last one); any other failure is kept for `onTrouble` and tried again next time. A flush that fails is the partition's
  * own end, told by `onFailed`.
  */
-import type { Capture, Partition } from '../actors/partition.ts'
+import type { Partition } from '../actors/partition.ts'
+import type { Capture } from '../actors/partitionOptions.ts'
 import { encodeMetadata } from '../actors/position.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
 

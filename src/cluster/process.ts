@@ -5,14 +5,14 @@
  * exit code 0. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
  */
 
-import { makeLogger } from '../cli/logger.ts'
-import { readVersion } from '../cli/version.ts'
 import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
+import { makeLogger } from './logger.ts'
 import { Node } from './node.ts'
 import { openJournal, openLog } from './open.ts'
 import { setUp } from './setup.ts'
+import { readVersion } from './version.ts'
 
 const STOP_LIMIT_MS = 10_000
 

@@ -1,9 +1,9 @@
 /** What the demonstration shows of its result. Pure: text from values. */
 
-import { formatCount, formatDuration, formatTime } from '../cli/format.ts'
-import { renderTable } from '../cli/table.ts'
 import type { Label, Pipeline } from '../config/model.ts'
 import type { LedgerField } from '../join/ledger.ts'
+import { formatCount, formatDuration, formatTime } from '../show/format.ts'
+import { renderTable } from '../show/table.ts'
 import type { DemoResult, Sample } from './run.ts'
 
 const SHOWN = 10

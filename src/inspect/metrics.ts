@@ -134,6 +134,17 @@ const METRICS: readonly PartitionMetric[] = [
     store.counts.usersStored,
     store.counts.usersLoaded,
   ]),
+  bothWays('postview_journal_views_total', 'Pending views moved from memory to the journal and back', ({ store }) => [
+    store.counts.viewsStored,
+    store.counts.viewsLoaded,
+  ]),
+  bothWays(
+    'postview_spilled_views_total',
+    "Hot users' views whose records were left to the journal, and read back",
+    ({ spill }) => [spill.viewsSpilled, spill.viewsRestored],
+  ),
+  single('gauge', 'postview_journal_segments', 'Batches kept in the journal', (p) => p.store.segments),
+  single('gauge', 'postview_stored_users', 'Users moved out of memory', (p) => p.store.storedUsers),
   single('counter', 'postview_join_seconds_total', 'Time spent joining', (p) => p.rates.joinMs / 1000),
 ]
 

@@ -42,8 +42,22 @@ export interface PartitionStatus {
   readonly recordsJoined: number
   readonly recordsReplayed: number
   readonly ratePerS: number
-  /** What this process wrote to the journal and read from it. */
-  readonly journal: JournalCounts
+  readonly journal: JournalStatus
+}
+
+/** What lies beside memory; what this process wrote there and read back. */
+export interface JournalStatus extends JournalCounts {
+  readonly segments: number
+  readonly storedUsers: number
+  readonly usersStored: number
+  readonly usersLoaded: number
+  readonly viewsStored: number
+  readonly viewsLoaded: number
+  readonly viewsSpilled: number
+  readonly viewsRestored: number
+  /** Segments read at the start; why the journal was not used then, or null. */
+  readonly segmentsRecovered: number
+  readonly refused: string | null
 }
 
 export interface SourceStatus {
@@ -136,7 +150,24 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     recordsJoined: p.rates.recordsJoined,
     recordsReplayed: p.rates.recordsReplayed,
     ratePerS: Math.round(around.ratePerS(p.index)),
-    journal: { ...p.store.journalCounts },
+    journal: journalStatus(p),
+  }
+}
+
+function journalStatus({ store, spill, recovered }: PartitionView): JournalStatus {
+  const { usersStored, usersLoaded, viewsStored, viewsLoaded } = store.counts
+  return {
+    ...store.journalCounts,
+    segments: store.segments,
+    storedUsers: store.storedUsers,
+    usersStored,
+    usersLoaded,
+    viewsStored,
+    viewsLoaded,
+    viewsSpilled: spill.viewsSpilled,
+    viewsRestored: spill.viewsRestored,
+    segmentsRecovered: recovered.segmentsRead,
+    refused: recovered.refused ?? null,
   }
 }
 

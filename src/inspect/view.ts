@@ -38,11 +38,16 @@ export interface PartitionView {
   isPaused(source: number): boolean
   readonly rates: { readonly recordsJoined: number; readonly recordsReplayed: number; readonly joinMs: number }
   readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
-  /** What was written to the journal and read from it, and the users that were moved there from memory and back. */
+  /** What the start made of the journal; why it was not used, where it was not. */
+  readonly recovered: { readonly segmentsRead: number; readonly refused?: string }
+  /** What was written to the journal and read from it, and what was moved there from memory and back. */
   readonly store: {
+    readonly segments: number
+    readonly storedUsers: number
     readonly journalCounts: JournalCounts
-    readonly counts: { readonly usersStored: number; readonly usersLoaded: number }
+    readonly counts: Readonly<Record<'usersStored' | 'usersLoaded' | 'viewsStored' | 'viewsLoaded', number>>
   }
+  readonly spill: { readonly viewsSpilled: number; readonly viewsRestored: number }
   readonly state: {
     readonly ledger: ArrayLike<number>
     readonly users: { readonly size: number }

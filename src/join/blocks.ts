@@ -118,6 +118,7 @@ export function samePayload(arena: Arena, view: number, bytes: Uint8Array, at: n
   if (payload === 0) {
     // A sealed view's bytes are gone, a spilled one's lie in the journal: their hash remains.
     if (length === 0) return true
+    if (hasFlag(arena, view, L.F_SPILLED) && hasFlag(arena, view, L.F_SEALED)) return true // on its way back
     const word = hasFlag(arena, view, L.F_SPILLED) ? L.V_SPILLED_HASH : L.V_BOUND
     return u32(arena, view, word) === murmur2(bytes, at, length)
   }

@@ -24,7 +24,7 @@ export interface ReplayOptions {
   /** Records at or above this offset are not replayed but read again live. */
   readonly below: number
   /** Which partition of how many this is: a record that belongs in another was refused, and is again. */
-  readonly keying?: { readonly partition: number; readonly partitions: number }
+  readonly keying: { readonly partition: number; readonly partitions: number }
   readonly isQuarantined?: (source: number, offset: number) => boolean
   /** Whether record i was a late view when it came, where that is known. */
   readonly isLate?: (i: number) => boolean

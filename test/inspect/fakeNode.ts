@@ -40,9 +40,13 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
     isPaused: (source) => source === given.paused,
     rates: { recordsJoined: given.recordsJoined ?? 0, recordsReplayed: 7, joinMs: 1500 },
     users: { live: 3, restarts: 1, passivated: 2 },
+    recovered: { segmentsRead: 11 },
+    spill: { viewsSpilled: 30, viewsRestored: 10 },
     store: {
       journalCounts: { ...noCounts(), bytesWritten: 2048, segmentsWritten: 3 },
-      counts: { usersStored: 11, usersLoaded: 6 },
+      counts: { usersStored: 11, usersLoaded: 6, viewsStored: 30, viewsLoaded: 20 },
+      segments: 4,
+      storedUsers: 5,
     },
     state: {
       ledger: ledgerOf(given.ledger ?? {}),

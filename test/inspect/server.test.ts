@@ -105,7 +105,14 @@ describe('status', () => {
       liveActors: 3,
       restarts: 1,
       stateBytes: 1000,
-      journal: { bytesWritten: 2048, segmentsWritten: 3, segmentsRead: 0 },
+      journal: {
+        bytesWritten: 2048,
+        segmentsWritten: 3,
+        segmentsRead: 0,
+        viewsStored: 30,
+        segmentsRecovered: 11,
+        viewsSpilled: 30,
+      },
     })
     expect(status.partitions[1].sources).toEqual([
       { topic: 'views', position: 90, end: 100, lag: 10, highestMs: NOW_MS - 1000, silenceMs: 0, paused: true },
@@ -161,6 +168,7 @@ describe('metrics', () => {
       'postview_actor_restarts_total{partition="3"} 1',
       'postview_journal_bytes_total{partition="3",direction="write"} 2048',
       'postview_journal_users_total{partition="3",direction="read"} 6',
+      'postview_journal_views_total{partition="3",direction="write"} 30',
       'postview_commits_total 12',
     ]) {
       expect(lines).toContain(line)

@@ -4,18 +4,18 @@
  *
  * The oracle is given what a reader of its own finds in the topics, decoded by the test.
  */
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Expected, runOracle } from '../oracle/run.ts'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
-import { differences, expectedSideTexts, fromAvro, sampleType, sideTexts } from '../support/checker.ts'
+import { differences, expectedSideTexts, fromAvro, fromJson, sampleType, sideTexts } from '../support/checker.ts'
 import { expectedOf } from '../support/compare.ts'
 import { type Ledger, type OracleRules, oracleConfig, oracleEvents, pipelineOf, runToEnd } from '../support/endToEnd.ts'
 import { arrivals, Loader, userOfEach } from '../support/loadEvents.ts'
 import { buildProgram, type Program } from '../support/program.ts'
 import { Random } from '../support/random.ts'
-import { readTaobao, type Taobao } from '../support/taobao.ts'
+import { readTaobao, TAOBAO_COLUMNS, type Taobao } from '../support/taobao.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { exactType, type TestEvent, type TestSource } from '../support/testSource.ts'
 import { dumpTopics, type ReadRecord } from '../support/topicReader.ts'
@@ -69,7 +69,7 @@ let ledger: Ledger
 
 beforeAll(async () => {
   ;[broker, program, folder] = await Promise.all([sharedBroker(), buildProgram(), tempDir()])
-  input = readTaobao()
+  input = readTaobao(folder.path)
   sources = [viewSource(join(folder.path, 'view.avsc')), engagementSource()]
   const records = await load()
   const samples = { type: 'kafka', topic: samplesTopic, format: 'avro', compression: 'lz4' }
@@ -188,3 +188,31 @@ test('what counts for no view goes to the side outputs with its reason, and noth
   expect(sideTexts(names, [...late, ...orphans])).toEqual(expectedSideTexts(expected.side))
   expect(dead).toEqual([])
 })
+
+test('postview join gives the same samples from the file', async () => {
+  const { path } = input
+  const out = join(folder.path, 'samples.jsonl')
+  const wheres = ['--views-where', 'behaviour=pv', '--engagements-where', 'behaviour!=pv', '--columns', TAOBAO_COLUMNS]
+  const files = ['--views', path, '--engagements', path, ...wheres, '--out', out]
+  const printed = await program.run(['join', '--config', folder.path, '--json', ...files])
+  const lines = readFileSync(out, 'utf8').trimEnd().split('\n')
+  const joined = lines.map((line) => {
+    const { partition: _, key, bytes, revision, weight, ...sample } = fromJson(lineRecord(line))
+    return sample
+  })
+  const wanted = expected.samples.map(({ partition: _, offset, ...sample }) => sample)
+  expect(textsById(joined)).toEqual(textsById(wanted))
+  const { bound, outside, orphan } = expected.ledger.total.engagements
+  const { views, engagements } = input
+  expect(JSON.parse(printed)).toMatchObject({ views: views.length, samples: wanted.length, pending: 0, refused: 0 })
+  expect(JSON.parse(printed)).toMatchObject({ engagements: engagements.length, bound, outside, orphan })
+})
+
+function lineRecord(line: string): ReadRecord {
+  return { partition: 0, offset: 0, key: '', value: Buffer.from(line) }
+}
+
+function textsById(samples: readonly { readonly sample_id: string }[]): string[] {
+  const byId = [...samples].sort((a, b) => (a.sample_id < b.sample_id ? -1 : 1))
+  return byId.map((sample) => JSON.stringify(Object.entries(sample).sort()))
+}

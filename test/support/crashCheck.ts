@@ -21,6 +21,8 @@ export interface Outcome {
   readonly repeated: number
   readonly bound: number
   readonly deadLetters: number
+  /** When each record of samples was made, by the machine's clock. */
+  readonly madeAtMs: readonly number[]
 }
 
 interface Decoded {
@@ -33,7 +35,10 @@ interface Decoded {
 }
 
 /** Reads the topics and compares; only while no node runs. `isPoison`: events that crash their actor whenever they are taken. */
-export async function checkOutcome(world: CrashWorld, isPoison: (event: OracleEvent) => boolean = () => false): Promise<Outcome> {
+export async function checkOutcome(
+  world: CrashWorld,
+  isPoison: (event: OracleEvent) => boolean = () => false,
+): Promise<Outcome> {
   const raw: { source: number; record: LogRecord; event: OracleEvent }[] = []
   for (const [source, topic] of TOPICS.entries()) {
     for (const record of await world.readAll(topic)) {
@@ -62,6 +67,7 @@ export async function checkOutcome(world: CrashWorld, isPoison: (event: OracleEv
     repeated,
     bound: expected.ledger.total.engagements.bound,
     deadLetters: bad.length,
+    madeAtMs: samples.map(({ stampMs }) => stampMs),
   }
 }
 
@@ -93,7 +99,8 @@ function checkSamples(records: readonly LogRecord[], expected: readonly OracleSa
     const { sample_id: id, user_id: user } = SAMPLE_TYPE.fromBuffer(record.value) as OracleSample
     const known = first.get(`${user} ${id}`)
     if (known === undefined) first.set(`${user} ${id}`, record)
-    else if (!known.value.equals(record.value) || known.partition !== record.partition) differing.push(copies(known, record))
+    else if (!known.value.equals(record.value) || known.partition !== record.partition)
+      differing.push(copies(known, record))
   }
   expect(differing.slice(0, SHOWN), `${differing.length} samples whose copies differ`).toEqual([])
   const wrong: unknown[] = []
@@ -101,7 +108,7 @@ function checkSamples(records: readonly LogRecord[], expected: readonly OracleSa
   for (const sample of expected) {
     const record = first.get(`${sample.user_id} ${sample.sample_id}`)
     if (record === undefined) missing.push(sample.sample_id)
-    else if (!isEqual(record, sample)) wrong.push([SAMPLE_TYPE.fromBuffer(record.value), sample])
+    else if (!isEqual(record, sample)) wrong.push([textOf(record.value), JSON.stringify(sample)])
     first.delete(`${sample.user_id} ${sample.sample_id}`)
   }
   expect(missing, 'samples that are missing').toEqual([])
@@ -111,7 +118,11 @@ function checkSamples(records: readonly LogRecord[], expected: readonly OracleSa
 }
 
 function copies(...records: LogRecord[]): unknown {
-  return records.map(({ partition, offset, value }) => ({ partition, offset, sample: SAMPLE_TYPE.fromBuffer(value) }))
+  return records.map(({ partition, offset, value }) => `${partition} ${offset}: ${textOf(value)}`)
+}
+
+function textOf(sample: Buffer): string {
+  return JSON.stringify(SAMPLE_TYPE.fromBuffer(sample))
 }
 
 function isEqual(record: LogRecord, expected: OracleSample): boolean {
@@ -130,6 +141,8 @@ function isEqual(record: LogRecord, expected: OracleSample): boolean {
 function checkLedger(counts: readonly number[], expected: ReturnType<typeof runOracle>['ledger']['total']): void {
   const got = Object.fromEntries(LEDGER_FIELDS.map((field, i) => [field, counts[i]]))
   const { views, engagements, refused } = expected
+  // Which of the two it is may hang on what has been forgotten (SEMANTICS.md section 3), which a restart counts anew.
+  expect(got.outside + got.orphan).toBe(engagements.outside + engagements.orphan)
   expect(got).toMatchObject({
     refused,
     views: views.in,
@@ -141,9 +154,7 @@ function checkLedger(counts: readonly number[], expected: ReturnType<typeof runO
     engagements: engagements.in,
     bound: engagements.bound,
     unused: engagements.unused,
-    outside: engagements.outside,
     late: engagements.late,
-    orphan: engagements.orphan,
     undecided: engagements.undecided,
     engagementDuplicates: engagements.duplicates,
     engagementsQuarantined: engagements.quarantined,

@@ -10,6 +10,8 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
+import { expect } from 'vitest'
+import type { Outcome } from './crashCheck.ts'
 import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import { type CommitState, type CrashWorld, committedLedger } from './crashWorld.ts'
 import { damageFiles } from './damage.ts'
@@ -28,6 +30,8 @@ export interface CrashRunOptions {
   readonly seed: number
   /** Kills that count. */
   readonly kills: number
+  /** `stop`: ends in order, by SIGTERM, in the middle of traffic. Default: kill -9. */
+  readonly ending?: 'kill' | 'stop'
   readonly harms: readonly Harm[]
   readonly log?: (line: string) => void
 }
@@ -48,13 +52,36 @@ export interface CrashRun {
   readonly skewed: number
 }
 
+export const ALL_HARMS: readonly Harm[] = [
+  'none',
+  'no journal',
+  'small memory',
+  'small memory',
+  'deleted',
+  'truncated',
+  'older',
+  'newer',
+]
+
+/** That as many kills as were asked for count, by what lies in the log: samples made in the second before, views pending. */
+export function expectKills(run: CrashRun, outcome: Outcome, kills: number): void {
+  const counted = run.kills.filter(({ atMs, pending }) => {
+    return pending > 0 && outcome.madeAtMs.some((madeAtMs) => madeAtMs > atMs - 1_000 && madeAtMs <= atMs)
+  })
+  expect(counted.length).toBeGreaterThanOrEqual(kills)
+  expect(outcome.samples).toBeGreaterThan(kills * 20)
+  expect(outcome.bound).toBeGreaterThan(kills * 20)
+  expect(outcome.deadLetters).toBe(run.garbage + run.skewed)
+  expect(outcome.repeated).toBeGreaterThan(0)
+}
+
 const STEP_EVERY_MS = 50
 /** Until there are samples at all. */
 const WARM_UP_MS = 2_500
 const LOOK_EVERY_MS = 80
-const HISTORY_MS = 3_600_000
 const CLOSING_AFTER_MS = 60_000
 const DEADLINE_MS = 40_000
+const STOP_LIMIT_MS = 10_000
 const KEPT = 4
 const SMALL_STATE = '64KiB'
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
@@ -85,7 +112,7 @@ class Run {
   constructor(options: CrashRunOptions) {
     this.options = options
     this.random = new Random(options.seed)
-    this.traffic = new Traffic(options.seed + 1, Date.now() - HISTORY_MS, options.world.takesGarbage)
+    this.traffic = new Traffic(options.seed + 1, options.world.takesGarbage)
     this.journal = join(options.folder, 'data/journal')
   }
 
@@ -123,9 +150,9 @@ class Run {
 
   /** One life of the node, from its start to its kill. */
   private async round(harm: Harm): Promise<void> {
-    const { world, log } = this.options
+    const { log } = this.options
     const { random } = this
-    if (random.chance(0.1)) await this.killEarly(harm)
+    if (this.options.ending !== 'stop' && random.chance(0.1)) await this.killEarly(harm)
     const node = await this.start(harm)
     const killAtMs = Date.now() + 500 + random.below(1_200) + (this.kills.length === 0 ? WARM_UP_MS : 0)
     const looks: Look[] = []
@@ -136,15 +163,27 @@ class Run {
       if (random.chance(0.2)) await this.keepCommits()
     }
     const atMs = Date.now()
-    world.nodeUrl = undefined
-    await node.kill()
+    await this.end(node)
     await this.keepCommits()
     const before = looks.filter((look) => look.atMs > atMs - 1_000)
     const samples = (before.at(-1)?.samples ?? 0) - (before[0]?.samples ?? 0)
     const kill = { harm, atMs, samples, pending: before.at(-1)?.pending ?? 0 }
     this.kills.push(kill)
     const second = Math.round((atMs - this.startedMs) / 1_000)
-    log?.(`kill ${this.kills.length} at ${second} s, after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`)
+    log?.(
+      `kill ${this.kills.length} at ${second} s, after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`,
+    )
+  }
+
+  private async end(node: NodeProcess): Promise<void> {
+    this.options.world.nodeUrl = undefined
+    if (this.options.ending !== 'stop') return node.kill()
+    const startedMs = Date.now()
+    const code = await node.terminate()
+    const tookMs = Date.now() - startedMs
+    if (code !== 0 || tookMs > STOP_LIMIT_MS) {
+      throw new Error(`SIGTERM ended in exit code ${code} after ${tookMs} ms:\n${node.tail()}`)
+    }
   }
 
   /** A kill in the middle of a start. */
@@ -233,9 +272,7 @@ class Run {
       }
       await sleep(LOOK_EVERY_MS)
     }
-    world.nodeUrl = undefined
-    const code = await node.terminate()
-    if (code !== 0) throw new Error(`SIGTERM ended in exit code ${code}:\n${node.tail()}`)
+    await this.end(node)
   }
 }
 

@@ -91,7 +91,9 @@ export class InProcessWorld implements CrashWorld {
       batch.builder.add(arrivalMs, key, 0, key.length, value, 0, value.length)
     }
     await Promise.all(
-      [...batches.values()].map(({ topic, partition, builder }) => this.writer.append(topic, partition, builder.finish())),
+      [...batches.values()].map(({ topic, partition, builder }) =>
+        this.writer.append(topic, partition, builder.finish()),
+      ),
     )
     this.sent += events.length
   }
@@ -108,6 +110,8 @@ export class InProcessWorld implements CrashWorld {
       while (this.count('records') < this.sent) await sleep(LOOK_EVERY_MS)
     }
     await Promise.race([isThrough(), this.node?.failed])
+    // Records are counted as they come; their turns may still be under way.
+    await Promise.all((this.node?.partitions ?? []).map((partition) => partition.drained()))
   }
 
   usersByPartition(): readonly string[] {

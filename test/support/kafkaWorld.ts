@@ -64,7 +64,11 @@ class KafkaWorld implements CrashWorld {
     const users: string[] = []
     for (let k = 0; Object.keys(users).length < PARTITIONS; k++) {
       const key = `closing-${k}`
-      const partition = partitionOf({ topic: '', partitionMetadata: partitionMetadata as never, message: { key, value: '' } })
+      const partition = partitionOf({
+        topic: '',
+        partitionMetadata: partitionMetadata as never,
+        message: { key, value: '' },
+      })
       users[partition] ??= key
     }
     return users
@@ -123,7 +127,8 @@ class KafkaWorld implements CrashWorld {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
       const eachBatch = async ({ batch }: { batch: import('kafkajs').Batch }): Promise<void> => {
         for (const message of batch.messages) {
-          if (Number(message.offset) < (left.get(batch.partition) ?? 0)) records.push(recordOf(batch.partition, message))
+          if (Number(message.offset) < (left.get(batch.partition) ?? 0))
+            records.push(recordOf(batch.partition, message))
         }
         if (Number(batch.lastOffset()) + 1 >= (left.get(batch.partition) ?? 0)) left.delete(batch.partition)
         if (left.size === 0) resolve()

@@ -35,7 +35,9 @@ export interface Program {
 export async function buildProgram(mutations: readonly Mutation[] = []): Promise<Program> {
   const { path: folder, remove } = await tempDir()
   const source = join(ROOT, 'src')
-  const files = (await readdir(source, { recursive: true })).filter((name) => /\.m?ts$/.test(name) && !/\.d\.m?ts$/.test(name))
+  const files = (await readdir(source, { recursive: true })).filter(
+    (name) => /\.m?ts$/.test(name) && !/\.d\.m?ts$/.test(name),
+  )
   const waiting = new Set(mutations)
   for (const name of files) {
     let text = await readFile(join(source, name), 'utf8')

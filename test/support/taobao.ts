@@ -5,10 +5,10 @@
  *
  * How it fails: a row that is not of the known form is an error with its number.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { Random } from './random.ts'
 import type { TestEvent } from './testSource.ts'
 
@@ -19,19 +19,26 @@ const MADE_ROWS = 20_000
 const MADE_FROM_S = 1_511_658_000
 const MADE_SPAN_S = 7_200
 
+export const TAOBAO_COLUMNS = 'user,item,category,behaviour,seconds'
+
 export interface Taobao {
   readonly origin: string
+  /** The compressed CSV: without a header, views and engagements mixed. */
+  readonly path: string
   /** Of page views the note is the category; of engagements the value is. */
   readonly views: readonly TestEvent[]
   readonly engagements: readonly TestEvent[]
 }
 
-export function readTaobao(): Taobao {
-  const path = findFile()
-  const text = path === undefined ? madeCsv(1) : gunzipSync(readFileSync(path)).toString()
-  const events = text.trim().split('\n').map(eventOf)
+/** `folder` is where a set that must be made is written to. */
+export function readTaobao(folder: string): Taobao {
+  const found = findFile()
+  const path = found ?? join(folder, FILE)
+  if (found === undefined) writeFileSync(path, gzipSync(madeCsv(1)))
+  const events = gunzipSync(readFileSync(path)).toString().trim().split('\n').map(eventOf)
   return {
-    origin: path === undefined ? `${MADE_ROWS} rows made by the test: ${FILE} is not at hand` : FILE,
+    origin: found === undefined ? `${MADE_ROWS} rows made by the test: ${FILE} is not at hand` : FILE,
+    path,
     views: events.filter((event) => event.type === undefined),
     engagements: events.filter((event) => event.type !== undefined),
   }

@@ -17,6 +17,8 @@ export interface RawEvent {
 }
 
 export const STEP_MS = 200
+/** Of the past, so that nothing but what is meant to be is ahead of the machine's clock. */
+const START_MS = 1_700_000_000_000
 const VIEWS_A_STEP = 16
 const USERS = 120
 const ITEMS = 8
@@ -34,7 +36,7 @@ interface ViewPlan {
 }
 
 export class Traffic {
-  nowMs: number
+  nowMs = START_MS
   /** Records made that nothing can decode, and views that are ahead of every clock. */
   garbage = 0
   skewed = 0
@@ -44,9 +46,8 @@ export class Traffic {
 
   private readonly withGarbage: boolean
 
-  constructor(seed: number, startMs: number, withGarbage = true) {
+  constructor(seed: number, withGarbage = true) {
     this.random = new Random(seed)
-    this.nowMs = startMs
     this.withGarbage = withGarbage
   }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatBytes, formatCount, formatDuration, formatTime } from '../../src/cli/format.ts'
+import { formatBytes, formatCount, formatDuration, formatTime } from '../../src/show/format.ts'
 
 it('writes counts in groups of three', () => {
   expect(formatCount(1234567)).toBe('1,234,567')

@@ -1,0 +1,91 @@
+/**
+ * Arrival: what is decided of a chunk's records as they come, before any user has its turn, and how it is told to the
+ * journal.
+ *
+ * How it fails: a record in a partition where it does not belong is an error that names topic, partition and offset.
+ */
+
+import { type AdmitOptions, admit, type DeadRecord, MiskeyedError } from '../join/batch.ts'
+import type { EventBatch } from '../join/event.ts'
+import { REFUSED, SKIPPED } from '../join/event.ts'
+import type { Rules } from '../join/rules.ts'
+import type { JoinState } from '../join/state.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import { ACCEPTED, WAS_LATE } from './segment.ts'
+
+/** Records below the position were taken before: a rebalance or a fetch may hand them in again. */
+export function skipBelow(batch: EventBatch, offset: number): void {
+  for (let i = 0; i < batch.count && batch.offset[i] < offset; i++) batch.kind[i] = SKIPPED
+}
+
+export function admitChunk(
+  s: JoinState,
+  batch: EventBatch,
+  chunk: RawChunk,
+  options: AdmitOptions,
+): readonly DeadRecord[] {
+  try {
+    return admit(s, batch, options)
+  } catch (error) {
+    if (!(error instanceof MiskeyedError)) throw error
+    throw new Error(
+      `${chunk.topic} partition ${chunk.partition} offset ${error.offset}: ${error.message}, by the text of its user ` +
+        'id. Usual causes: null keys, a key that is not the user id, a partitioner other than murmur2 (librdkafka: set ' +
+        'partitioner=murmur2_random), binary keys. `onMiskeyed: deadLetter` goes on without such records.',
+      { cause: error },
+    )
+  }
+}
+
+/** What was decided of each record of a batch, as the journal keeps it. Reused from batch to batch. */
+export class Flags {
+  items = new Uint8Array(0)
+
+  /** Of the batch in hand, between its turns and its settling. */
+  note(s: JoinState, batch: EventBatch): void {
+    this.reserve(batch.count)
+    for (let i = 0; i < batch.count; i++) this.items[i] = batch.kind[i] < REFUSED ? ACCEPTED : 0
+    for (let k = 0; k < s.lateRecords.length; k++) this.items[s.lateRecords.items[k]] |= WAS_LATE
+  }
+
+  /** Of a replayed batch: its records below an offset. */
+  noteReplayed(batch: EventBatch, below: number, late: Uint8Array): void {
+    this.reserve(batch.count)
+    for (let i = 0; i < batch.count; i++) {
+      const isTaken = batch.kind[i] < REFUSED && batch.offset[i] < below
+      this.items[i] = isTaken ? ACCEPTED | (late[i] === 1 ? WAS_LATE : 0) : 0
+    }
+  }
+
+  private reserve(count: number): void {
+    if (this.items.length < count) this.items = new Uint8Array(count * 2)
+  }
+}
+
+/**
+ * Which of a replayed batch's records were late by their own source's clock: the best that a cold replay can tell
+ * (SEMANTICS.md section 6). What is quarantined moved no clock then either.
+ */
+export class LateInReplay {
+  private readonly highestMs: Float64Array
+  private readonly rules: Rules
+
+  constructor(rules: Rules, sources: number) {
+    this.rules = rules
+    this.highestMs = new Float64Array(sources).fill(Number.NEGATIVE_INFINITY)
+  }
+
+  of(batch: EventBatch, source: number, isQuarantined: (source: number, offset: number) => boolean): Uint8Array {
+    const { outOfOrdernessMs, allowedLatenessMs, basis } = this.rules
+    const clockMs = basis === 'arrival' ? batch.stampMs : batch.timeMs
+    const late = new Uint8Array(batch.count)
+    let highestMs = this.highestMs[source]
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.kind[i] >= REFUSED || isQuarantined(source, batch.offset[i])) continue
+      if (clockMs[i] > highestMs) highestMs = clockMs[i]
+      late[i] = batch.timeMs[i] < highestMs - outOfOrdernessMs - allowedLatenessMs ? 1 : 0
+    }
+    this.highestMs[source] = highestMs
+    return late
+  }
+}

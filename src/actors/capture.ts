@@ -1,0 +1,38 @@
+/** What a commit of this moment would say of a partition (SEMANTICS.md section 5). */
+import type { JoinState } from '../join/state.ts'
+import type { Capture } from './partitionOptions.ts'
+import type { Quarantine } from './quarantine.ts'
+import type { Store } from './store.ts'
+
+export interface CaptureOptions {
+  readonly state: JoinState
+  readonly topics: readonly string[]
+  readonly position: Float64Array
+  /** Per source: below it nothing is needed any more, whatever a journal brought back. Moves up here. */
+  readonly neededFloor: Float64Array
+  readonly quarantine: Quarantine
+  readonly store: Store
+}
+
+export function captureOf({ state: s, topics, position, neededFloor, quarantine, store }: CaptureOptions): Capture {
+  const sources = new Map(
+    topics.map((topic, source) => {
+      const offset = position[source]
+      // Never back: the quarantine below it is forgotten, and retention may have passed it.
+      const neededFrom = Math.max(neededFloor[source], Math.min(offset, s.needed[source].lowest(offset)))
+      neededFloor[source] = neededFrom
+      return [topic, { offset, highestMs: s.clocks.highestMs[source], neededFrom }]
+    }),
+  )
+  quarantine.prune([...sources.values()].map((source) => source.neededFrom))
+  return {
+    position: {
+      watermarkMs: s.clocks.watermarkMs,
+      sources,
+      deadLettersFrom: quarantine.readBackFrom,
+      ledger: [...s.ledger],
+    },
+    batchNumber: s.batchNumber,
+    epoch: store.capture(),
+  }
+}

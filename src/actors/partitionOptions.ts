@@ -1,0 +1,56 @@
+/** What a partition is made of and told, and what it tells: the shapes around partition.ts. */
+import type { ActorSystemRef } from 'nact'
+import type { SourceReader } from '../codec/port.ts'
+import type { Rules } from '../join/rules.ts'
+import type { BeforeRecord } from '../join/turn.ts'
+import type { PartitionJournal } from '../journal/port.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import type { Clock } from '../time/clock.ts'
+import type { Outlets } from './output.ts'
+import type { Position } from './position.ts'
+import type { Epoch } from './store.ts'
+
+export interface PartitionOptions {
+  readonly partition: number
+  readonly partitions: number
+  readonly rules: Rules
+  /** Topics of the sources, in their order. */
+  readonly topics: readonly string[]
+  readonly readers: readonly SourceReader[]
+  readonly outlets: Outlets
+  readonly system: ActorSystemRef
+  readonly clock: Clock
+  readonly inboxBytes: number
+  readonly alignWithinMs: number
+  readonly outputBytes: number
+  readonly actorBytes: number
+  readonly pause: (source: number) => void
+  readonly resume: (source: number) => void
+  readonly onFailed: (error: Error) => void
+  /** What is tried again. */
+  readonly onTrouble: (error: Error) => void
+  /** Where state may lie beside memory. */
+  readonly journal: PartitionJournal
+  readonly fingerprint: string
+  readonly stateBytes: number
+  /** Asks for a commit soon: state waits for it to be moved out of memory. */
+  readonly commitSoon: () => void
+  /** Reads [from, to) of a source's log again. */
+  readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
+  /** Runs before each record of a turn; tests inject faults with it. */
+  readonly beforeRecord?: BeforeRecord
+}
+
+/** What a commit would say, as of one moment between two batches. */
+export interface Capture {
+  readonly position: Position
+  readonly batchNumber: number
+  readonly epoch: Epoch
+}
+
+export interface PartitionRates {
+  recordsJoined: number
+  chunksJoined: number
+  joinMs: number
+  recordsReplayed: number
+}

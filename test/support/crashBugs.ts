@@ -1,0 +1,89 @@
+/**
+ * Bugs of the kind that only a crash shows, to be put into the product by the text (program.ts): each must be found by a
+ * short crash run.
+ */
+import type { Harm } from './crashRun.ts'
+import type { Mutation } from './program.ts'
+
+export interface CrashBug {
+  readonly name: string
+  readonly harms: readonly Harm[]
+  readonly mutations: readonly Mutation[]
+}
+
+export const CRASH_BUGS: readonly CrashBug[] = [
+  {
+    name: 'a commit that does not wait for the samples',
+    harms: ['none'],
+    mutations: [
+      {
+        file: 'cluster/committer.ts',
+        find: 'await Promise.all(changed.map(([p]) => p.flushed()))',
+        replace: 'void 0',
+      },
+      { file: 'actors/partition.ts', find: 'if (this.inbox.bytes === 0) this.output.push()', replace: '' },
+    ],
+  },
+  {
+    name: 'the last record of a replayed chunk dropped',
+    harms: ['no journal'],
+    mutations: [
+      {
+        file: 'join/replay.ts',
+        find: 'for (let i = 0; i < batch.count; i++) {\n    if (batch.kind[i] >= REFUSED || batch.offset[i] >= options.below)',
+        replace:
+          'for (let i = 0; i < batch.count - 1; i++) {\n    if (batch.kind[i] >= REFUSED || batch.offset[i] >= options.below)',
+      },
+    ],
+  },
+  {
+    name: 'decided engagements not bound again',
+    harms: ['no journal'],
+    mutations: [
+      { file: 'join/replay.ts', find: 'if (verdict.owner !== 0) E.rebind(s, e, verdict.owner)\n  else ', replace: '' },
+    ],
+  },
+  {
+    name: 'replay from the committed offset instead of the lowest needed one',
+    harms: ['no journal'],
+    mutations: [
+      {
+        file: 'actors/capture.ts',
+        find: 'Math.min(offset, s.needed[source].lowest(offset))',
+        replace: 'offset',
+      },
+    ],
+  },
+  {
+    name: 'segments trimmed though events in them are needed',
+    harms: ['none'],
+    mutations: [{ file: 'actors/store.ts', find: ' && !this.needs.has(this.firstSegment)', replace: '' }],
+  },
+  {
+    name: 'the quarantine not read back',
+    harms: ['no journal'],
+    mutations: [
+      {
+        file: 'actors/recovery.ts',
+        find: "quarantine.restore(source, Number(headers.get('offset')), chunk.offset[i])",
+        replace: 'void 0',
+      },
+    ],
+  },
+  {
+    name: 'the ledger not restored',
+    harms: ['none'],
+    mutations: [{ file: 'actors/partition.ts', find: 's.ledger.set(position.ledger)', replace: '' }],
+  },
+  {
+    name: 'a journal that is ahead of the commit believed',
+    harms: ['newer'],
+    mutations: [{ file: 'actors/journalRecovery.ts', find: "return 'it is ahead of the commit'", replace: '' }],
+  },
+]
+
+export function crashBug(name: string): CrashBug {
+  const bug = CRASH_BUGS.find((each) => each.name === name)
+  if (bug === undefined) throw new Error(`no crash bug of the name ${name}`)
+  return bug
+}

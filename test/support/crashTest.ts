@@ -1,0 +1,48 @@
+/** One whole crash run on either log, from the program's build to the comparison with the oracle. */
+import { join } from 'node:path'
+import { ownBroker } from './broker.ts'
+import { checkOutcome, type Outcome } from './crashCheck.ts'
+import { ALL_HARMS, type CrashRun, crashRun, type Harm } from './crashRun.ts'
+import { openEmbeddedWorld } from './embeddedWorld.ts'
+import { openKafkaWorld } from './kafkaWorld.ts'
+import { buildProgram, type Mutation } from './program.ts'
+import { tempDir } from './tempDir.ts'
+
+export interface CrashTest {
+  readonly log: 'kafka' | 'embedded'
+  readonly seed: number
+  readonly kills: number
+  readonly harms?: readonly Harm[]
+  /** A bug to be found. */
+  readonly mutations?: readonly Mutation[]
+  readonly ending?: 'kill' | 'stop'
+}
+
+/** Sessions as short as the tests' own, so that a killed member's partitions are given away soon. */
+const SHORT_SESSIONS = ['group.min.session.timeout.ms=500']
+
+export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outcome: Outcome }> {
+  const { log, seed, kills, harms = ALL_HARMS, mutations, ending } = test
+  const closing: (() => Promise<void>)[] = []
+  try {
+    const program = await buildProgram(mutations)
+    closing.unshift(() => program.remove())
+    const dir = await tempDir()
+    closing.unshift(() => dir.remove())
+    const broker = log === 'kafka' ? await ownBroker({ extra: SHORT_SESSIONS }) : undefined
+    closing.unshift(async () => broker?.stop())
+    const world =
+      broker === undefined ? openEmbeddedWorld(join(dir.path, 'data')) : await openKafkaWorld(broker.brokers)
+    closing.unshift(() => world.close())
+    console.log(`seed ${seed}`)
+    const told = (line: string): void => console.log(line)
+    const options = { program: program.folder, world, folder: dir.path, seed, kills, harms, ending, log: told }
+    const run = await crashRun(options)
+    const outcome = await checkOutcome(world)
+    const { events, samples, repeated } = outcome
+    console.log(`${events} events, ${samples} samples, ${repeated} repeated, ${run.selfEnded} starts found the journal damaged`)
+    return { run, outcome }
+  } finally {
+    for (const close of closing) await close()
+  }
+}
