@@ -97,13 +97,7 @@ export class Partition {
       ...options,
       onDead: (source, offset, decided) => this.quarantine.write(source, offset, decided),
     })
-    this.inbox = new Inbox({
-      sources,
-      limitBytes: options.inboxBytes,
-      alignWithinMs: options.alignWithinMs,
-      pause: options.pause,
-      resume: options.resume,
-    })
+    this.inbox = new Inbox({ ...options, sources, limitBytes: options.inboxBytes })
     this.users = new Users(
       options.system,
       `partition-${options.partition}`,
@@ -124,14 +118,9 @@ export class Partition {
     const { batch, position, coveredTo } = this
     this.replayParts = { state, batch, store, flags, lateInReplay, position, coveredTo }
     this.restarter = new Restarter({
-      state: this.state,
-      journal: options.journal,
-      readers: options.readers,
-      topics: options.topics,
-      partition: options.partition,
+      ...options,
+      ...this.replayParts,
       keying: options,
-      position: this.position,
-      readLog: options.readLog,
       isQuarantined: this.isQuarantined,
       quarantine: (culprit, reason, key, value) => this.isolate(culprit, reason, key, value),
     })
@@ -163,8 +152,7 @@ export class Partition {
     this.store.restored(offsets)
     const recovered = await recoverJournal({
       ...this.options,
-      store: this.store,
-      state: s,
+      ...this.parts,
       quarantine,
       offsets,
       neededFrom: at.map((source) => source.neededFrom),

@@ -169,7 +169,7 @@ function progressOf(node: Node, events: number): Progress {
 
 function sumLedger(node: Node): Float64Array {
   const sum = new Float64Array(LEDGER_FIELDS.length)
-  for (const { state } of node.partitions) state.ledger.forEach((count, i) => (sum[i] += count))
+  for (const { state } of node.partitions) for (let i = 0; i < sum.length; i++) sum[i] += state.ledger[i]
   return sum
 }
 

@@ -4,15 +4,19 @@ import { crashTest } from '../support/crashTest.ts'
 
 const STOPS = 3
 
-it.each(['embedded', 'kafka'] as const)('a node on the %s log that is told to stop goes on where it was', async (log) => {
-  const { run, outcome } = await crashTest({
-    log,
-    seed: 5,
-    kills: STOPS,
-    harms: ['none', 'no journal', 'small memory'],
-    ending: 'stop',
-  })
-  expect(run.kills.length).toBeGreaterThanOrEqual(STOPS)
-  expect(outcome.samples).toBeGreaterThan(100)
-  expect(outcome.repeated).toBe(0)
-}, 120_000)
+it.each(['embedded', 'kafka'] as const)(
+  'a node on the %s log that is told to stop goes on where it was',
+  async (log) => {
+    const { run, outcome } = await crashTest({
+      log,
+      seed: 5,
+      kills: STOPS,
+      harms: ['none', 'no journal', 'small memory'],
+      ending: 'stop',
+    })
+    expect(run.kills.length).toBeGreaterThanOrEqual(STOPS)
+    expect(outcome.samples).toBeGreaterThan(100)
+    expect(outcome.repeated).toBe(0)
+  },
+  120_000,
+)
