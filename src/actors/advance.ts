@@ -9,6 +9,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import type { Flags } from './arrival.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOutput } from './output.ts'
+import { patiently, type Waiting } from './preparing.ts'
 import type { Spill } from './spill.ts'
 import type { Store } from './store.ts'
 import type { Users } from './users.ts'
@@ -21,6 +22,7 @@ export interface AdvanceParts {
   readonly memory: Memory
   readonly output: PartitionOutput
   readonly flags: Flags
+  readonly waiting: Waiting
 }
 
 /** The chunk in hand, with its records that go to the dead letters. */
@@ -45,13 +47,31 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
   if (restoring !== undefined) await restoring
   for (const k of orderSealed(s)) {
     const waiting = output.sample(s, k, stampMs)
-    if (waiting !== undefined) await waiting
+    if (waiting !== undefined)
+      await patiently(
+        again(waiting, () => output.sample(s, k, stampMs)),
+        parts.waiting,
+      )
   }
   for (const k of orderGaveUp(s)) {
     const waiting = output.gaveUp(s, k, stampMs)
-    if (waiting !== undefined) await waiting
+    if (waiting !== undefined)
+      await patiently(
+        again(waiting, () => output.gaveUp(s, k, stampMs)),
+        parts.waiting,
+      )
   }
   if (s.batch !== undefined) parts.flags.note(s, s.batch)
   settleBatch(s, (user) => parts.memory.emptied(user))
   store.settle()
+}
+
+/** What was started already the first time, and started anew each time after. */
+function again(first: Promise<void>, start: () => Promise<void> | undefined): () => Promise<void> | undefined {
+  let started: Promise<void> | undefined = first
+  return () => {
+    const one = started ?? start()
+    started = undefined
+    return one
+  }
 }

@@ -8,6 +8,7 @@
 import { type AdmitOptions, admit, type DeadRecord, MiskeyedError } from '../join/batch.ts'
 import type { EventBatch } from '../join/event.ts'
 import { REFUSED, SKIPPED } from '../join/event.ts'
+import { isBeyondClock } from '../join/replay.ts'
 import type { Rules } from '../join/rules.ts'
 import type { JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
@@ -75,13 +76,19 @@ export class LateInReplay {
     this.highestMs = new Float64Array(sources).fill(Number.NEGATIVE_INFINITY)
   }
 
-  of(batch: EventBatch, source: number, isQuarantined: (source: number, offset: number) => boolean): Uint8Array {
+  of(
+    s: JoinState,
+    batch: EventBatch,
+    source: number,
+    isQuarantined: (source: number, offset: number) => boolean,
+  ): Uint8Array {
     const { outOfOrdernessMs, allowedLatenessMs, basis } = this.rules
     const clockMs = basis === 'arrival' ? batch.stampMs : batch.timeMs
     const late = new Uint8Array(batch.count)
     let highestMs = this.highestMs[source]
     for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] >= REFUSED || isQuarantined(source, batch.offset[i])) continue
+      if (batch.kind[i] >= REFUSED || isBeyondClock(s, batch, i, source)) continue
+      if (isQuarantined(source, batch.offset[i])) continue
       if (clockMs[i] > highestMs) highestMs = clockMs[i]
       late[i] = batch.timeMs[i] < highestMs - outOfOrdernessMs - allowedLatenessMs ? 1 : 0
     }

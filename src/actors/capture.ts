@@ -27,7 +27,8 @@ export function captureOf({ state: s, topics, position, neededFloor, quarantine,
   quarantine.prune([...sources.values()].map((source) => source.neededFrom))
   return {
     position: {
-      watermarkMs: s.clocks.watermarkMs,
+      // What was acted on: an answer may have moved the clocks further, and its tick not have had its turn.
+      watermarkMs: s.lastWatermarkMs,
       sources,
       deadLettersFrom: quarantine.readBackFrom,
       ledger: [...s.ledger],

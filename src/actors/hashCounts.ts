@@ -40,11 +40,12 @@ export class HashCounts {
     return at
   }
 
-  /** Doubles, and leaves behind the hashes that nobody has any more. */
+  /** Leaves behind the hashes that nobody has any more, and doubles where that is not enough. */
   private rebuild(): void {
     const { keys, counts } = this
-    this.keys = new Float64Array(keys.length * 2)
-    this.counts = new Uint32Array(keys.length * 2)
+    const slots = this.size * 4 >= keys.length ? keys.length * 2 : keys.length
+    this.keys = new Float64Array(slots)
+    this.counts = new Uint32Array(slots)
     this.used = 0
     for (let i = 0; i < keys.length; i++) {
       if (counts[i] === 0) continue

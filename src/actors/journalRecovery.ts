@@ -13,6 +13,7 @@ import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
 import { decodeMark, decodeNote, type Mark, type Note } from './note.ts'
+import { patiently } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
 import { ACCEPTED, decodeSegment, type Segment, WAS_LATE } from './segment.ts'
 import type { Store } from './store.ts'
@@ -31,6 +32,8 @@ export interface JournalRecoveryOptions {
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
   readonly watermarkMs: number
+  /** What is tried again. */
+  readonly onTrouble: (error: Error) => void
 }
 
 export interface JournalRecovery {
@@ -108,8 +111,10 @@ async function use(
   let lastSegment = mark.first - 1
   for (const { key, dueMs, note } of stored) {
     if (note !== undefined) lastSegment = Math.max(lastSegment, note.segment)
-    if (note === undefined || dueMs === AWAKE_MS || dueMs < options.watermarkMs) needed.push(key)
-    else {
+    if (note === undefined || dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
+      store.awaits(key)
+      needed.push(key)
+    } else {
       store.adopt(key, note)
       asleep.set(key.toString('latin1'), note.segment)
     }
@@ -160,8 +165,7 @@ class SegmentReplay {
   private async replay(sequence: number, { source, chunk, flags }: Segment): Promise<void> {
     const { options, batch } = this
     const reader = options.readers[source]
-    const preparing = reader.prepare(chunk)
-    if (preparing !== undefined) await preparing
+    await patiently(() => reader.prepare(chunk), { isStopped: () => false, onTrouble: options.onTrouble })
     reader.read(chunk, batch)
     // Below what the commit needs everything is decided: a cold replay would not have it either.
     const neededFrom = options.neededFrom[source]

@@ -99,7 +99,7 @@ export class Memory {
     const empty: number[] = []
     this.hand = s.users.scan(this.hand, (user) => {
       if (B.u32(s.arena, user, L.U_TOUCHED) > before || !this.store.isBehindCommit(user)) return true
-      if (B.hasFlag(s.arena, user, L.F_SPILLED)) return true
+      if (this.spill.hasSpilled(user)) return true
       if (isEmptyUser(s, user)) empty.push(user)
       else picked.push(user)
       return picked.length < TOGETHER

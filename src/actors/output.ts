@@ -67,6 +67,8 @@ export class PartitionOutput {
   private readonly topics: readonly string[]
   private readonly readers: readonly SourceReader[]
   private readonly row = emptyRow()
+  /** Where each format's encoding of the sample begins. */
+  private readonly starts: number[] = []
   private readonly out: ByteBuffer = { buffer: Buffer.allocUnsafe(64 * 1024), end: 0 }
   /** A row's texts and payload, side by side: they lie in several blocks of the arena. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
@@ -88,20 +90,31 @@ export class PartitionOutput {
       const waiting = encoder.prepare(this.row)
       if (waiting !== undefined) return waiting.then(() => this.sample(s, k, stampMs))
     }
-    const { row, out } = this
-    for (const { encoder, sinks } of this.outlets.samples) {
-      out.end = 0
-      try {
-        encoder.encode(row, out)
-      } catch (error) {
-        this.isolate(s, k, error as Error, stampMs)
-        return undefined
+    this.out.end = 0
+    this.starts.length = 0
+    try {
+      for (const { encoder } of this.outlets.samples) {
+        this.starts.push(this.out.end)
+        encoder.encode(this.row, this.out)
       }
-      for (const sink of sinks) {
-        sink.add(this.partition, row.bytes, row.userAt, row.userLength, out.buffer, 0, out.end, stampMs)
+    } catch (error) {
+      this.isolate(s, k, error as Error, stampMs)
+      return undefined
+    }
+    this.addToSinks(stampMs)
+    return undefined
+  }
+
+  /** The sample goes to all sinks or to none. */
+  private addToSinks(stampMs: number): void {
+    const { row, out, starts } = this
+    starts.push(out.end)
+    for (let k = 0; k < this.outlets.samples.length; k++) {
+      const length = starts[k + 1] - starts[k]
+      for (const sink of this.outlets.samples[k].sinks) {
+        sink.add(this.partition, row.bytes, row.userAt, row.userLength, out.buffer, starts[k], length, stampMs)
       }
     }
-    return undefined
   }
 
   /** A view that the sample's schema cannot hold (a writer's that does not resolve): a dead letter, not a stop. */

@@ -28,7 +28,7 @@ import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import type { Capture, PartitionOptions, PartitionRates } from './partitionOptions.ts'
 import type { Position } from './position.ts'
-import { prepared } from './preparing.ts'
+import { patiently } from './preparing.ts'
 import { Pump } from './pump.ts'
 import { Quarantine } from './quarantine.ts'
 import { type ReplayParts, replayChunk } from './replayChunk.ts'
@@ -70,6 +70,7 @@ export class Partition {
   private chunk: RawChunk | undefined
   private replaying = true
   private stopped = false
+  private failure: Error | undefined
   private isQuiet = false
   /** Memory is full of what no commit stands behind yet. */
   private starved = false
@@ -78,10 +79,6 @@ export class Partition {
     ({ source, chunk }) => this.turnstile.run(() => this.take(source, chunk)),
   )
   private readonly turnstile = new Turnstile((error) => this.fail(error))
-  private readonly waiting = {
-    isStopped: (): boolean => this.stopped,
-    onTrouble: (error: Error): void => this.options.onTrouble(error),
-  }
 
   constructor(options: PartitionOptions) {
     const sources = options.topics.length
@@ -108,12 +105,13 @@ export class Partition {
       },
       (user, error) => this.restarter.restart(user, error),
     )
-    this.store = new Store(options.journal, this.state, options.fingerprint)
+    this.store = new Store(options.journal, this.state, options.fingerprint, this.isQuarantined)
     this.spill = new Spill(this.state, options.journal, options.readers[0], options.partition)
     this.memory = new Memory(this.state, this.users, this.store, this.spill, options)
     this.coveredTo = new Float64Array(sources)
+    const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags } = this
-    this.parts = { state, users, store, spill, memory, output, flags }
+    this.parts = { state, users, store, spill, memory, output, flags, waiting }
     const lateInReplay = new LateInReplay(options.rules, sources)
     const { batch, position, coveredTo } = this
     this.replayParts = { state, batch, store, flags, lateInReplay, position, coveredTo }
@@ -196,7 +194,7 @@ export class Partition {
     void this.pump.run()
     return this.turnstile.run(async () => {
       const s = this.state
-      if (this.replaying || s.clocks.watermarkMs <= s.lastWatermarkMs) return
+      if (this.stopped || this.replaying || s.clocks.watermarkMs <= s.lastWatermarkMs) return
       admitTick(s)
       await this.advance()
       this.output.push()
@@ -215,20 +213,22 @@ export class Partition {
 
   /** What a commit of this moment would say; to be committed once `flushed` has resolved. */
   capture(): Promise<Capture> {
-    return this.turnstile.run(async () =>
-      captureOf({
+    return this.turnstile.run(async () => {
+      if (this.failure !== undefined) throw this.failure // half a batch is in hand: nothing after it is committed
+      return captureOf({
         ...this.parts,
         ...this.replayParts,
         topics: this.options.topics,
         neededFloor: this.neededFloor,
         quarantine: this.quarantine,
-      }),
-    )
+      })
+    })
   }
 
   /** A commit of this capture was acknowledged: what only older commits needed is forgotten, memory may be given up. */
   acknowledged(capture: Capture): Promise<void> {
     return this.turnstile.run(async () => {
+      if (this.stopped) return
       const { position, epoch, batchNumber } = capture
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
       await this.store.acknowledge(epoch, batchNumber, offsets, position.watermarkMs)
@@ -309,6 +309,7 @@ export class Partition {
   private fail(error: Error): void {
     if (this.stopped) return
     this.stopped = true
+    this.failure = error
     this.inbox.clear()
     this.options.onFailed(error)
   }
@@ -316,8 +317,7 @@ export class Partition {
   private async take(source: number, chunk: RawChunk): Promise<void> {
     if (this.stopped || chunk.nextOffset <= this.position[source]) return
     const reader = this.options.readers[source]
-    const preparing = reader.prepare(chunk)
-    if (preparing !== undefined) await prepared(reader, chunk, this.waiting)
+    if (reader.prepare(chunk) !== undefined) await patiently(() => reader.prepare(chunk), this.parts.waiting)
     if (this.stopped) return
     reader.read(chunk, this.batch)
     if (this.replaying) await this.replay(source, chunk)

@@ -25,7 +25,7 @@ export async function replayChunk(parts: ReplayParts, chunk: RawChunk, rules: Re
   const { state, batch, store, flags, position, coveredTo } = parts
   const { source, below, isQuarantined } = rules
   skipBelow(batch, position[source])
-  const late = parts.lateInReplay.of(batch, source, isQuarantined)
+  const late = parts.lateInReplay.of(state, batch, source, isQuarantined)
   const loading = store.load(batch, Number.NEGATIVE_INFINITY)
   if (loading !== undefined) await loading
   store.open(coveredTo)

@@ -7,7 +7,7 @@
  */
 import * as B from '../join/blocks.ts'
 import { findUser } from '../join/decide.ts'
-import { SKIPPED, VIEW } from '../join/event.ts'
+import { type EventBatch, REFUSED, SKIPPED, VIEW } from '../join/event.ts'
 import * as E from '../join/evolve.ts'
 import * as L from '../join/layout.ts'
 import * as Count from '../join/ledger.ts'
@@ -49,11 +49,20 @@ export function culpritOf(s: JoinState): Culprit | undefined {
   if (block !== 0) {
     const isView = B.kindOf(s.arena, block) === L.VIEW_BLOCK
     const offset = B.f64(s.arena, block, isView ? L.V_OFFSET : L.E_OFFSET)
-    return { source: isView ? 0 : B.u32(s.arena, block, L.E_SOURCE), offset, isView, record: -1 }
+    const source = isView ? 0 : B.u32(s.arena, block, L.E_SOURCE)
+    return { source, offset, isView, record: source === s.source ? recordAt(s.batch, offset) : -1 }
   }
   const i = s.turnRecord
   if (i < 0 || s.batch === undefined) return undefined
   return { source: s.source, offset: s.batch.offset[i], isView: s.batch.kind[i] === VIEW, record: i }
+}
+
+/** The record of the batch in hand that lies at the offset: a block may fall due in the batch that brought it. */
+function recordAt(batch: EventBatch | undefined, offset: number): number {
+  for (let i = 0; i < (batch?.count ?? 0); i++) {
+    if (batch!.offset[i] === offset && batch!.kind[i] < REFUSED) return i
+  }
+  return -1
 }
 
 /** The own record of the block that a failed turn was over, for the dead letters. */

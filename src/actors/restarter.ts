@@ -13,6 +13,8 @@ import { decodeUser } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { skipBelow } from './arrival.ts'
+import { patiently } from './preparing.ts'
 import {
   type Culprit,
   culpritOf,
@@ -36,6 +38,8 @@ export interface RestarterOptions {
   /** Per source: what was joined before the batch in hand. */
   readonly position: Float64Array
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
+  /** What is tried again. */
+  readonly onTrouble: (error: Error) => void
   readonly isQuarantined: (source: number, offset: number) => boolean
   readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
 }
@@ -96,7 +100,7 @@ export class Restarter {
     const { state: s, journal } = this.options
     const { key, hash } = remains
     const [stored] = remains.stored === 1 ? await journal.getUsers([key]) : [null]
-    if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored)
+    if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored, this.options.isQuarantined)
     const covered = new Float64Array(s.sources)
     for await (const { sequence, bytes } of journal.segments()) {
       const read = decodeSegment(bytes, (from) => this.options.topics[from], this.options.partition)
@@ -132,12 +136,13 @@ export class Restarter {
   ): Promise<void> {
     const { readers, position, state, isQuarantined } = this.options
     const { batch } = this
-    const preparing = readers[source].prepare(chunk)
-    if (preparing !== undefined) await preparing
+    const { onTrouble } = this.options
+    await patiently(() => readers[source].prepare(chunk), { isStopped: () => false, onTrouble })
     readers[source].read(chunk, batch)
     if (flags !== undefined) {
       for (let i = 0; i < batch.count; i++) if ((flags[i] & ACCEPTED) === 0) batch.kind[i] = SKIPPED
     }
+    skipBelow(batch, remains.lowest[source])
     const options: ReplayOptions = {
       source,
       keying: this.options.keying,

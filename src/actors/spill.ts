@@ -51,6 +51,17 @@ export class Spill {
     B.setFlag(arena, user, L.F_SPILLED)
   }
 
+  /** Whether any of the user's views is spilled. */
+  hasSpilled(user: number): boolean {
+    const { arena } = this.state
+    if (!B.hasFlag(arena, user, L.F_SPILLED)) return false
+    for (let view = B.u32(arena, user, L.U_VIEWS); view !== 0; view = B.u32(arena, view, L.NEXT)) {
+      if (B.hasFlag(arena, view, L.F_SPILLED)) return true
+    }
+    B.clearFlag(arena, user, L.F_SPILLED)
+    return false
+  }
+
   /** Brings the payloads of this batch's sealed views back. A promise only if any was spilled. */
   restore(): Promise<void> | undefined {
     if (this.viewsSpilled === this.viewsRestored) return undefined

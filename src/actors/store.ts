@@ -20,7 +20,7 @@ import { type EventBatch, REFUSED } from '../join/event.ts'
 import { addUser, freeUser } from '../join/evolve.ts'
 import { murmur2 } from '../join/hash.ts'
 import * as L from '../join/layout.ts'
-import { decodeUser, encodeUser, lowestOffsets, nextDueMs } from '../join/snapshot.ts'
+import { decodeUser, encodeUser, type IsQuarantined, lowestOffsets, nextDueMs } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal, StoredUser } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
@@ -63,10 +63,13 @@ export class Store {
   private acknowledgedSegment = 0
   private isReplaying = true
 
-  constructor(journal: PartitionJournal, state: JoinState, fingerprint: string) {
+  private readonly isQuarantined: IsQuarantined
+
+  constructor(journal: PartitionJournal, state: JoinState, fingerprint: string, isQuarantined: IsQuarantined) {
     this.journal = journal
     this.state = state
     this.fingerprint = fingerprint
+    this.isQuarantined = isQuarantined
   }
 
   get segments(): number {
@@ -273,7 +276,7 @@ export class Store {
     const hash = murmur2(key, 0, key.length)
     const user = addUser(s, hash, key, 0, key.length)
     B.setU32(s.arena, user, L.U_STORED, 1)
-    decodeUser(s, user, bytes)
+    decodeUser(s, user, bytes, this.isQuarantined)
     this.stored.remove(hash)
     this.counts.usersLoaded++
     this.counts.viewsLoaded += B.u32(s.arena, user, L.U_PENDING)
@@ -317,6 +320,11 @@ export class Store {
     note.lowest.forEach((offset, source) => {
       if (Number.isFinite(offset)) this.state.needed[source].add(offset)
     })
+  }
+
+  /** At a start: a stored user that will be loaded at once. */
+  awaits(key: Buffer): void {
+    this.stored.add(murmur2(key, 0, key.length))
   }
 
   /** At a start: a stored user that stays where it is. */

@@ -29,7 +29,7 @@ export class Committer {
   private readonly options: CommitterOptions
   private timer: NodeJS.Timeout | undefined
   private current: Promise<void> = Promise.resolve()
-  private readonly lastBatch = new Map<Partition, number>()
+  private readonly lastBatch = new WeakMap<Partition, number>()
   private troubles = 0
   private isSoon = false
 

@@ -22,7 +22,15 @@ import type { BeforeRecord } from '../join/turn.ts'
 import { noPartitionJournal } from '../journal/none.ts'
 import type { JournalStore, PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import type { CommitEntry, Log, PartitionEnds, Reader, StartPosition, Writer } from '../log/port.ts'
+import {
+  type CommitEntry,
+  type Log,
+  LogError,
+  type PartitionEnds,
+  type Reader,
+  type StartPosition,
+  type Writer,
+} from '../log/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
@@ -84,7 +92,10 @@ export class Node {
     this.rules = rulesOf(config)
     this.system = startSystem()
     this.failed = new Promise((_, reject) => {
-      this.fail = reject
+      this.fail = (error) => {
+        this.committer.stop()
+        reject(error)
+      }
     })
     this.failed.catch(() => {})
     this.committer = new Committer({
@@ -183,7 +194,9 @@ export class Node {
       const fresh = partitions.filter((index) => !this.owned.has(index))
       if (fresh.length > 0) await this.recover(fresh)
       for (const partition of this.owned.values()) partition.kept()
-      return partitions.flatMap((index) => this.startPositions(this.owned.get(index)!))
+      return partitions
+        .filter((index) => this.owned.has(index))
+        .flatMap((index) => this.startPositions(this.owned.get(index)!))
     } catch (error) {
       this.fail(error as Error)
       throw error
@@ -221,8 +234,23 @@ export class Node {
         }
       }
     }
-    if (first.length > 0) await this.reader.commit(first)
+    if (first.length > 0) await this.commitFirst(first, fresh)
     this.options.logger.info({ partitions: fresh }, 'partitions assigned')
+  }
+
+  /** A partition without a commit commits its start before it takes a record in. */
+  private async commitFirst(entries: readonly CommitEntry[], fresh: readonly number[]): Promise<void> {
+    try {
+      await this.reader.commit(entries)
+    } catch (error) {
+      if (!(error instanceof LogError && error.code === 'NOT_OWNER')) throw error
+      // Another generation is under way: these are given up, its own assignment builds anew what is this node's.
+      for (const index of fresh) {
+        const partition = this.owned.get(index)
+        this.owned.delete(index)
+        await partition?.stop()
+      }
+    }
   }
 
   private async build(index: number): Promise<Partition> {

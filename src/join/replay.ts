@@ -37,7 +37,7 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
   s.source = options.source
   for (let i = 0; i < batch.count; i++) {
     if (batch.kind[i] >= REFUSED || batch.offset[i] >= options.below) continue
-    if (options.isQuarantined?.(options.source, batch.offset[i])) continue
+    if (isBeyondClock(s, batch, i, options.source) || options.isQuarantined?.(options.source, batch.offset[i])) continue
     const hash = murmur2(batch.text, batch.userAt[i], batch.userLength[i])
     if (wasRefused(batch, i, hash, options.keying)) continue
     if (options.only !== undefined && !isOnly(options.only, hash, batch, i)) continue
@@ -51,6 +51,15 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
 }
 
 /** What `admit` refused when it was live. */
+/**
+ * What lies below the commit and is later than the source's committed highest time moved no clock then: it was
+ * quarantined, whether or not the dead letters still tell.
+ */
+export function isBeyondClock(s: JoinState, batch: EventBatch, i: number, source: number): boolean {
+  const clockMs = s.rules.basis === 'arrival' ? batch.stampMs[i] : batch.timeMs[i]
+  return clockMs > s.clocks.highestMs[source]
+}
+
 function wasRefused(batch: EventBatch, i: number, hash: number, keying: ReplayOptions['keying']): boolean {
   if (hasTooLongId(batch, i)) return true
   return keying !== undefined && partitionOf(hash, keying.partitions) !== keying.partition

@@ -132,19 +132,30 @@ function encodeEngagement(s: JoinState, e: number): void {
   if (payload !== 0) append(B.bytesOf(arena, payload), B.byteAt(payload), payloadLength)
 }
 
-/** Brings a user's state back. What of it is there already (the same identity) is passed over. */
-export function decodeUser(s: JoinState, user: number, bytes: Buffer): void {
+export type IsQuarantined = (source: number, offset: number) => boolean
+
+/**
+ * Brings a user's state back, of whom nothing is in memory. What was quarantined since it was written is left out; what
+ * was bound to such a view is undecided again.
+ */
+export function decodeUser(s: JoinState, user: number, bytes: Buffer, isQuarantined?: IsQuarantined): void {
   if (bytes.length < 16 || bytes.readUInt32LE(0) !== VERSION || bytes.readUInt32LE(12) !== bytes.length) {
     throw new SnapshotError('not a snapshot of this version')
   }
   let at = 16
-  for (let views = bytes.readUInt32LE(4); views > 0; views--) at = decodeView(s, user, bytes, at)
+  for (let views = bytes.readUInt32LE(4); views > 0; views--) at = decodeView(s, user, bytes, at, isQuarantined)
   for (let undecided = bytes.readUInt32LE(8); undecided > 0; undecided--) {
-    at = decodeEngagement(s, user, bytes, at, 0)
+    at = decodeEngagement(s, user, bytes, at, 0, isQuarantined)
   }
 }
 
-function decodeView(s: JoinState, user: number, bytes: Buffer, start: number): number {
+function decodeView(
+  s: JoinState,
+  user: number,
+  bytes: Buffer,
+  start: number,
+  isQuarantined: IsQuarantined | undefined,
+): number {
   const flags = bytes.readUInt32LE(start)
   const lengths = bytes.readUInt32LE(start + 4)
   const idLength = lengths & 0xffff
@@ -153,6 +164,11 @@ function decodeView(s: JoinState, user: number, bytes: Buffer, start: number): n
   const hasPayload = bytes.readUInt32LE(start + 44) === 1
   let bound = bytes.readUInt32LE(start + 48)
   let at = start + VIEW_BYTES
+  if (isQuarantined?.(0, bytes.readDoubleLE(start + 24))) {
+    at += idLength + itemLength + (hasPayload ? payloadLength : 0)
+    for (; bound > 0; bound--) at = decodeEngagement(s, user, bytes, at, 0, isQuarantined)
+    return at
+  }
   const input = {
     timeMs: bytes.readDoubleLE(start + 16),
     offset: bytes.readDoubleLE(start + 24),
@@ -170,13 +186,20 @@ function decodeView(s: JoinState, user: number, bytes: Buffer, start: number): n
   if (flags & L.F_SEALED) B.setU32(s.arena, view, L.V_BOUND, bytes.readUInt32LE(start + 40))
   else B.setU32(s.arena, user, L.U_PENDING, B.u32(s.arena, user, L.U_PENDING) + 1)
   s.timers.set(dueMs(s, view), view)
-  for (; bound > 0; bound--) at = decodeEngagement(s, user, bytes, at, view)
+  for (; bound > 0; bound--) at = decodeEngagement(s, user, bytes, at, view, isQuarantined)
   return at
 }
 
 const row = new EventBatch()
 
-function decodeEngagement(s: JoinState, user: number, bytes: Buffer, start: number, owner: number): number {
+function decodeEngagement(
+  s: JoinState,
+  user: number,
+  bytes: Buffer,
+  start: number,
+  owner: number,
+  isQuarantined: IsQuarantined | undefined,
+): number {
   row.reset(1, bytes)
   row.text = bytes
   let at = start + ENGAGEMENT_BYTES
@@ -193,8 +216,10 @@ function decodeEngagement(s: JoinState, user: number, bytes: Buffer, start: numb
   row.offset[0] = bytes.readDoubleLE(start + 32)
   row.value[0] = bytes.readDoubleLE(start + 40)
   const payloadLength = bytes.readUInt32LE(start + 48)
+  const source = bytes.readUInt32LE(start + 16)
+  if (isQuarantined?.(source, row.offset[0])) return at + payloadLength
   const e = E.addEngagement(s, user, row, 0, {
-    source: bytes.readUInt32LE(start + 16),
+    source,
     type: typeOf(s, row, 0),
     writer: bytes.readUInt32LE(start + 20),
     segment: 0,
