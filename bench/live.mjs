@@ -9,10 +9,11 @@
 
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { HOT_USER, LiveEvents } from './liveEvents.mjs'
 import { sampleSchemaOf, startNode, writeConfig } from './measures.mjs'
 import { cpuSeconds, loadAverage } from './program.mjs'
-import { Appender, createTopics, PARTITIONS, recordsIn } from './topics.mjs'
-import { ENGAGEMENTS, engagementSchema, makeView, randomOf, TYPES, VIEWS, viewSchema } from './workload.mjs'
+import { Appender, checkSamples, createTopics, PARTITIONS, recordsIn } from './topics.mjs'
+import { ENGAGEMENTS, engagementSchema, VIEWS, viewSchema } from './workload.mjs'
 
 const avro = createRequire(import.meta.url)('avsc')
 
@@ -22,25 +23,30 @@ const IDLE_AFTER_MS = 1_000
 const TICK_MS = 20
 /** Of the traffic, not counted: the node's code is still being compiled. */
 const WARM_UP_MS = 10_000
-const ENGAGEMENTS_PER_VIEW = 0.45
-const USERS = 100_000
 
-export async function measureLatency(world, name, eventsPerS, seconds) {
+/** Options: hotShare (of all events, to one user, whose samples are then left out of the delays), memory (of the node). */
+export async function measureLatency(world, name, eventsPerS, seconds, { hotShare = 0, memory } = {}) {
   const topics = [`${name}-views`, `${name}-engagements`]
   const output = `${name}-samples`
   await createTopics(world.built.log, [...topics, output], 'LogAppendTime')
   const time = { outOfOrderness: `${BOUND_MS}ms`, idleAfter: `${IDLE_AFTER_MS}ms`, rememberSealed: '1s' }
-  const config = writeConfig(world, name, { topics, output, within: `${WITHIN_MS}ms`, time })
+  const config = writeConfig(world, name, { topics, output, within: `${WITHIN_MS}ms`, time, memory })
   const node = startNode(world, config)
-  await node.started
+  const { control } = await node.started
   const load = loadAverage()
   const cpuBefore = cpuSeconds(node.child.pid)
-  const sent = await Promise.race([produce(world, topics, eventsPerS, WARM_UP_MS + seconds * 1000), node.child.failed])
-  const busy = (cpuSeconds(node.child.pid) - cpuBefore) / ((Date.now() - sent.fromMs) / 1000)
-  await allSealed(world, output, sent.views, node.child.failed)
+  const events = new LiveEvents({ withinMs: WITHIN_MS, boundMs: BOUND_MS, hotShare })
+  const forMs = WARM_UP_MS + seconds * 1000
+  const sent = await Promise.race([produce(world, topics, events, eventsPerS, forMs), node.child.failed])
+  const busy = (cpuSeconds(node.child.pid) - cpuBefore) / (forMs / 1000)
+  await allSealed(world, output, events.views, node.child.failed)
+  const status = await (await fetch(`${control}/status`)).json()
   await node.child.stop()
-  const delays = await delaysOf(world, topics, output, await sampleSchemaOf(world, config), sent.fromMs + WARM_UP_MS)
-  return { eventsPerS: sent.events / ((WARM_UP_MS + seconds * 1000) / 1000), views: sent.views, load, busy, ...delays }
+  const schema = await sampleSchemaOf(world, config)
+  const check = await checkSamples(world.built, output, schema, events.answer)
+  const left = hotShare > 0 ? HOT_USER : -1
+  const delays = await delaysOf(world, topics, output, schema, { fromMs: sent.fromMs + WARM_UP_MS, left })
+  return { eventsPerS: sent.count / (forMs / 1000), views: events.views, load, busy, check, status, ...delays }
 }
 
 async function allSealed(world, output, views, failed) {
@@ -50,15 +56,14 @@ async function allSealed(world, output, views, failed) {
 }
 
 /** Sends at the rate until the time is over; behind the clock it catches up. */
-async function produce({ built }, topics, eventsPerS, forMs) {
+async function produce({ built }, topics, maker, eventsPerS, forMs) {
   const writer = await built.log.writer()
   const appender = new Appender(built, writer)
-  const maker = new LiveEvents()
   const fromMs = Date.now()
-  let events = 0
+  let count = 0
   while (Date.now() - fromMs < forMs) {
     const due = ((Date.now() - fromMs) / 1000) * eventsPerS
-    for (; events < due; events++) {
+    for (; count < due; count++) {
       const { kind, user, value } = maker.next(Date.now())
       appender.add(topics[kind], user, Date.now(), value)
     }
@@ -68,34 +73,10 @@ async function produce({ built }, topics, eventsPerS, forMs) {
   }
   await appender.drained()
   await writer.close()
-  return { fromMs, events, views: maker.views }
+  return { fromMs, count }
 }
 
-class LiveEvents {
-  constructor() {
-    this.random = randomOf(7)
-    this.types = [viewSchema, engagementSchema].map((schema) => avro.Type.forSchema(schema))
-    this.recent = []
-    this.views = 0
-  }
-
-  next(nowMs) {
-    const { random } = this
-    const timeMs = nowMs - Math.floor(random() * BOUND_MS * 0.9)
-    const owner = this.recent[Math.floor(random() * this.recent.length)]
-    if (owner !== undefined && random() < ENGAGEMENTS_PER_VIEW / (1 + ENGAGEMENTS_PER_VIEW)) {
-      const { view_id, user_id, item_id, event_time } = owner
-      const type = TYPES[Math.floor(random() * TYPES.length)]
-      const value = { view_id, user_id, item_id, event_time: Math.max(timeMs, event_time), type, value: 1 }
-      return { kind: ENGAGEMENTS, user: user_id, value: this.types[ENGAGEMENTS].toBuffer(value) }
-    }
-    const view = makeView(random, ++this.views, Math.floor(USERS * random() ** 2.2), timeMs)
-    this.recent[this.views % 10_000] = view
-    return { kind: VIEWS, user: view.user_id, value: this.types[VIEWS].toBuffer(view) }
-  }
-}
-
-async function delaysOf({ built }, topics, output, schema, fromMs) {
+async function delaysOf({ built }, topics, output, schema, { fromMs, left }) {
   const sampleType = avro.Type.forSchema(schema)
   const moving = []
   const idle = []
@@ -108,7 +89,7 @@ async function delaysOf({ built }, topics, output, schema, fromMs) {
       const deadlineMs = sample.view_time + WITHIN_MS
       const moments = clocks.map((clock) => passes(clock, deadlineMs + BOUND_MS))
       const atMs = Math.max(...moments.map((moment) => moment.atMs))
-      if (sample.view_time < fromMs) return
+      if (sample.view_time < fromMs || sample.user_id === left) return
       const isIdle = moments.some((moment) => moment.isIdle)
       const target = isIdle ? idle : moving
       target.push(appendMs - atMs)

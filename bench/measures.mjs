@@ -4,6 +4,7 @@
  * CPU: user and system seconds of the whole process, less those of the same program on empty topics.
  * Rate: input events over the time from the first record read to the last output's LogAppendTime.
  */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -19,7 +20,11 @@ const SETTLE_MS = 2_000
 export const JOIN_CORE = 0
 
 /** Writes pipeline.yaml, node.yaml and the schemas; gives the folder. */
-export function writeConfig(world, name, { topics, output, format = 'avro', time = {}, within = '10m', memory = {} }) {
+export function writeConfig(
+  world,
+  name,
+  { topics, output, format = 'avro', time = {}, within = '10m', memory = {}, kafka = {} },
+) {
   const folder = join(world.folder, name)
   mkdirSync(folder, { recursive: true })
   const schemas = { view: viewSchema, engagement: engagementSchema }
@@ -56,7 +61,7 @@ export function writeConfig(world, name, { topics, output, format = 'avro', time
     sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
   }
   const node = {
-    kafka: { brokers: [world.brokers] },
+    kafka: { brokers: [world.brokers], ...kafka },
     dataDir: join(folder, 'data'),
     control: { host: '127.0.0.1', port: 0 },
     memory,
@@ -76,7 +81,6 @@ export function startNode(world, configFolder, { flags = [] } = {}) {
 /** The samples' schema, by the program itself. */
 export async function sampleSchemaOf(world, configFolder) {
   const args = [join(world.program, 'dist/cli/main.js'), 'schema', '--config', configFolder]
-  const { execFileSync } = await import('node:child_process')
   return JSON.parse(execFileSync(world.node, args, { encoding: 'utf8' }))
 }
 

@@ -3,7 +3,8 @@
  * engagements, with nothing sealed; against the same node with nothing pending, which is measured twice:
  * - idle: started on empty topics, nothing read. What reading needs for itself (buffers, compiled code, a grown heap)
  *   then counts as if the views had needed it: an upper bound.
- * - busy: has read as many events of the same sizes, whose times lie so far apart that hardly any view is ever pending.
+ * - busy: has read as many events of the same sizes, of few users, whose times lie so far apart that hardly any view is
+ *   ever pending: no user's state, and no actor of theirs, but all that reading needs.
  * All after a pause in which memory settles.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,6 +17,7 @@ const PENDING_VIEWS = 330_000
 const USERS = 100_000
 /** Event time that runs so much faster leaves few views within a window. */
 const APART = 2_000
+const FEW_USERS = 1_000
 const SETTLE_MS = 15_000
 const LOOK_MS = 500
 
@@ -23,6 +25,7 @@ export async function measurePending(world, name) {
   const idle = await settled(world, `${name}-idle`, null)
   const busy = await settled(world, `${name}-busy`, {
     paceFactor: APART,
+    users: FEW_USERS,
     closingUsers: userOfEach(world.built.placeOf),
   })
   const full = await settled(world, `${name}-full`, {})

@@ -158,7 +158,8 @@ async function measureJson(world) {
 
 async function measureLive(world) {
   const rate = Number(given.rate ?? (results.join ? results.join.eventsPerS / 2 : 20_000))
-  results.latency = await measureLatency(world, 'live', rate, LIVE_SECONDS)
+  const { status, ...latency } = await measureLatency(world, 'live', rate, LIVE_SECONDS)
+  results.latency = latency
 }
 
 function machine() {

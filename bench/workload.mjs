@@ -124,8 +124,8 @@ export function digestOf(number, click, like, share, watchMs) {
 
 /**
  * Hands out events in the order of arrival: { kind, user, timeMs, value }. `answer` is complete at the end.
- * Options: views, users, seed, format, paceFactor (event time runs that much faster), closing (events that seal all,
- * one for each of the users that `closingUsers` names), hotUser (a share of all events, to user 0).
+ * Options: views, users, seed, format, paceFactor (event time runs that much faster), windowMs, closingUsers (one in each
+ * partition: their events, far later than all others, seal everything).
  */
 export class Workload {
   constructor(options) {
@@ -135,7 +135,6 @@ export class Workload {
       format: 'avro',
       paceFactor: 1,
       closingUsers: [],
-      hotShare: 0,
       windowMs: WINDOW_MS,
       ...options,
     }
@@ -144,6 +143,7 @@ export class Workload {
     this.random = randomOf(this.options.seed)
     this.buckets = new Map()
     this.first = 0
+    this.lastClosing = 0
   }
 
   *events() {
@@ -154,13 +154,19 @@ export class Workload {
       if ((number & 1023) === 0) yield* this.before(sinceMs - BACK_MS)
     }
     yield* this.before(Number.POSITIVE_INFINITY)
-    yield* this.closing()
+    yield* this.closingAt(this.endMs + CLOSING_MS)
+  }
+
+  /** The time of the last view. */
+  get endMs() {
+    const { views, paceFactor } = this.options
+    return START_MS + Math.floor((views / VIEWS_PER_MS) * paceFactor)
   }
 
   view(number, timeMs) {
     const { random } = this
-    const { users, hotShare, format } = this.options
-    const user = random() < hotShare ? 0 : Math.floor(users * random() ** 2.2)
+    const { users, format } = this.options
+    const user = Math.floor(users * random() ** 2.2)
     const view = makeView(random, number, user, timeMs)
     // Without view ids an engagement belongs to the user's latest view of the item: items that come once keep the answer.
     if (format === 'json') view.item_id = number
@@ -215,10 +221,10 @@ export class Workload {
     }
   }
 
-  *closing() {
-    const timeMs = START_MS + (this.options.views / VIEWS_PER_MS) * this.options.paceFactor + CLOSING_MS
-    for (const [partition, user] of this.options.closingUsers.entries()) {
-      const view = { ...makeView(this.random, -1 - partition, user, timeMs), view_id: -1 - partition, position: 0 }
+  /** Events of each source for each closing user, at that time, whose ids are below 0: they move the clocks. */
+  *closingAt(timeMs) {
+    for (const user of this.options.closingUsers) {
+      const view = { ...makeView(this.random, 0, user, timeMs), view_id: --this.lastClosing }
       const { view_id, user_id, item_id, event_time } = view
       const engagement = { view_id, user_id, item_id, event_time, type: 'click', value: 0 }
       for (const [kind, event] of [view, engagement].entries()) {

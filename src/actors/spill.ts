@@ -16,8 +16,18 @@ import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import { decodeSegment } from './segment.ts'
 
-/** Segments kept decoded: views are sealed about in the order in which they came. */
-const KEPT_SEGMENTS = 4
+/**
+ * Segments kept decoded, in bytes: views are sealed about in the order in which they came, so those of one batch lie in
+ * as many segments as the disorder spans, which under live traffic are many and small.
+ */
+const KEPT_BYTES = 8 << 20
+/** What a decoded segment takes beside its bytes. */
+const DECODED_BYTES = 96 << 10
+
+interface DecodedSegment {
+  readonly batch: EventBatch
+  readonly sizeBytes: number
+}
 
 export class Spill {
   viewsSpilled = 0
@@ -26,7 +36,9 @@ export class Spill {
   private readonly journal: PartitionJournal
   private readonly viewReader: SourceReader
   private readonly partition: number
-  private readonly segments = new Map<number, EventBatch>()
+  /** The longest unused first. */
+  private readonly segments = new Map<number, DecodedSegment>()
+  private keptBytes = 0
 
   constructor(state: JoinState, journal: PartitionJournal, viewReader: SourceReader, partition: number) {
     this.state = state
@@ -95,8 +107,13 @@ export class Spill {
   }
 
   private async segment(sequence: number): Promise<EventBatch> {
-    const kept = this.segments.get(sequence)
-    if (kept !== undefined) return kept
+    const kept = this.segments.get(sequence) ?? (await this.read(sequence))
+    this.segments.delete(sequence)
+    this.segments.set(sequence, kept)
+    return kept.batch
+  }
+
+  private async read(sequence: number): Promise<DecodedSegment> {
     const bytes = await this.journal.segment(sequence)
     const read = bytes === null ? undefined : decodeSegment(bytes, () => '', this.partition)
     if (read === undefined) throw new Error(`the journal's segment ${sequence} is gone though spilled views need it`)
@@ -104,9 +121,14 @@ export class Spill {
     if (preparing !== undefined) await preparing
     const batch = new EventBatch()
     this.viewReader.read(read.chunk, batch)
-    this.segments.set(sequence, batch)
-    if (this.segments.size > KEPT_SEGMENTS) this.segments.delete(this.segments.keys().next().value!)
-    return batch
+    const decoded = { batch, sizeBytes: bytes!.length + DECODED_BYTES }
+    this.keptBytes += decoded.sizeBytes
+    for (const [oldest, { sizeBytes }] of this.segments) {
+      if (this.keptBytes <= KEPT_BYTES) break
+      this.segments.delete(oldest)
+      this.keptBytes -= sizeBytes
+    }
+    return decoded
   }
 }
 

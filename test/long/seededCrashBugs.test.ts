@@ -11,5 +11,5 @@ it.each(CRASH_BUGS.map((bug) => [bug.name, bug] as const))('finds %s', async (_,
     (error: Error) => error.message,
   )
   console.log(found.slice(0, 300))
-  expect(found).toMatch(/samples|refused|not all was sealed|expected/)
+  expect(found).toMatch(/samples|not all was sealed|too few of the kills count|expected/)
 })

@@ -118,7 +118,9 @@ function checkSamples(records: readonly LogRecord[], expected: readonly OracleSa
 }
 
 function copies(...records: LogRecord[]): unknown {
-  return records.map(({ partition, offset, value }) => `${partition} ${offset}: ${textOf(value)}`)
+  return records.map(
+    ({ partition, offset, stampMs, value }) => `${partition} ${offset} at ${stampMs}: ${textOf(value)}`,
+  )
 }
 
 function textOf(sample: Buffer): string {

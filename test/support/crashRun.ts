@@ -9,8 +9,8 @@
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
 import { expect } from 'vitest'
+import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
 import type { Outcome } from './crashCheck.ts'
 import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import { type CommitState, type CrashWorld, committedLedger } from './crashWorld.ts'
@@ -82,7 +82,11 @@ const LOOK_EVERY_MS = 80
 const CLOSING_AFTER_MS = 60_000
 const DEADLINE_MS = 40_000
 const STOP_LIMIT_MS = 10_000
+/** A last wait in which nothing changes any more. */
+const STUCK_MS = 10_000
 const KEPT = 4
+/** Some ten seconds of them: a journal that is newer than the oldest has trimmed what that one needs. */
+const COMMITS_KEPT = 30
 const SMALL_STATE = '64KiB'
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
 
@@ -107,6 +111,7 @@ class Run {
   private selfEnded = 0
   private isFlowing = true
   private made = 0
+  private node: NodeProcess | undefined
   private readonly startedMs = Date.now()
 
   constructor(options: CrashRunOptions) {
@@ -117,6 +122,15 @@ class Run {
   }
 
   async run(): Promise<CrashRun> {
+    try {
+      return await this.runThrough()
+    } finally {
+      this.isFlowing = false
+      await this.node?.kill()
+    }
+  }
+
+  private async runThrough(): Promise<CrashRun> {
     const flowing = this.flow()
     flowing.catch(() => {})
     try {
@@ -207,7 +221,7 @@ class Run {
 
   private async keepCommits(): Promise<void> {
     const commits = await this.options.world.committed()
-    if (commits.every(({ offset }) => offset >= 0)) this.commits = [...this.commits, commits].slice(-KEPT)
+    if (commits.every(({ offset }) => offset >= 0)) this.commits = [...this.commits, commits].slice(-COMMITS_KEPT)
   }
 
   private async spawn(harm: Harm): Promise<NodeProcess> {
@@ -219,7 +233,8 @@ class Run {
       isJournalOn: harm !== 'no journal',
       state: harm === 'small memory' ? SMALL_STATE : undefined,
     })
-    return new NodeProcess(program, config)
+    this.node = new NodeProcess(program, config)
+    return this.node
   }
 
   private async start(harm: Harm): Promise<NodeProcess> {
@@ -263,11 +278,14 @@ class Run {
     await flowing
     await world.send(this.traffic.rest())
     await world.send(closingEvents(world.usersByPartition(), this.traffic.nowMs + CLOSING_AFTER_MS))
-    const deadlineMs = Date.now() + DEADLINE_MS
+    let changedMs = Date.now()
+    let last = ''
     for (;;) {
       const counts = committedLedger(await world.committed(), TOPICS[0])
       if (counts[PENDING] === PARTITIONS && counts[UNDECIDED] === PARTITIONS * 2 && counts[SAMPLES_FIELD] > 0) break
-      if (Date.now() > deadlineMs || !node.isRunning) {
+      if (String(counts) !== last) changedMs = Date.now()
+      last = String(counts)
+      if (Date.now() > changedMs + STUCK_MS || !node.isRunning) {
         throw new Error(`not all was sealed: ${JSON.stringify(counts)}\n${node.tail()}`)
       }
       await sleep(LOOK_EVERY_MS)

@@ -40,7 +40,9 @@ export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outco
     const run = await crashRun(options)
     const outcome = await checkOutcome(world)
     const { events, samples, repeated } = outcome
-    console.log(`${events} events, ${samples} samples, ${repeated} repeated, ${run.selfEnded} starts found the journal damaged`)
+    console.log(
+      `${events} events, ${samples} samples, ${repeated} repeated, ${run.selfEnded} starts found the journal damaged`,
+    )
     return { run, outcome }
   } finally {
     for (const close of closing) await close()

@@ -25,6 +25,7 @@ class EmbeddedWorld implements CrashWorld {
   readonly brokers = undefined
   readonly takesGarbage = false
   nodeUrl: string | undefined
+  private isClosed = false
   private readonly folder: string
   private readonly commits: string
 
@@ -42,7 +43,7 @@ class EmbeddedWorld implements CrashWorld {
 
   /** Until it is answered as appended. A copy of what was appended and not answered does no harm. */
   private async post(topic: string, body: Buffer): Promise<void> {
-    for (;;) {
+    while (!this.isClosed) {
       const url = this.nodeUrl
       if (url !== undefined) {
         const answer = await fetch(`${url}/topics/${topic}`, {
@@ -96,7 +97,9 @@ class EmbeddedWorld implements CrashWorld {
     }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.isClosed = true
+  }
 }
 
 /** A topic of an open log, from its beginning to its present end. */

@@ -13,7 +13,7 @@ import type { RawEvent } from './traffic.ts'
 // Required, so that it is the same copy whoever else loads it.
 const kafkajs = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
 const SESSION_MS = 1_000
-const ROLL_BACK_TRIES = 10
+const TRIES = 10
 
 kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
   compress: () => Promise.reject(new Error('nothing is compressed here')),
@@ -75,7 +75,7 @@ class KafkaWorld implements CrashWorld {
   }
 
   async committed(): Promise<readonly CommitState[]> {
-    const answer = await this.admin.fetchOffsets({ groupId: GROUP, topics: [...TOPICS] })
+    const answer = await tried(() => this.admin.fetchOffsets({ groupId: GROUP, topics: [...TOPICS] }))
     return answer.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition, offset, metadata }) => {
         return { topic, partition, offset: Number(offset), metadata: metadata ?? '' }
@@ -84,16 +84,8 @@ class KafkaWorld implements CrashWorld {
   }
 
   /** Joins the group, commits, and leaves. Until the killed member's session has run out the group refuses others. */
-  async rollBack(commits: readonly CommitState[]): Promise<void> {
-    for (let tries = 0; ; tries++) {
-      try {
-        await this.commitAsMember(commits)
-        return
-      } catch (error) {
-        if (tries === ROLL_BACK_TRIES) throw error
-        await sleep(SESSION_MS / 2)
-      }
-    }
+  rollBack(commits: readonly CommitState[]): Promise<void> {
+    return tried(() => this.commitAsMember(commits))
   }
 
   private async commitAsMember(commits: readonly CommitState[]): Promise<void> {
@@ -141,6 +133,18 @@ class KafkaWorld implements CrashWorld {
 
   async close(): Promise<void> {
     await Promise.all([this.producer.disconnect(), this.admin.disconnect()])
+  }
+}
+
+/** A fresh broker has no coordinator of the group yet, and one whose member was killed takes no other for a while. */
+async function tried<T>(body: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await body()
+    } catch (error) {
+      if (tries === TRIES) throw error
+      await sleep(SESSION_MS / 2)
+    }
   }
 }
 

@@ -22,8 +22,12 @@ export class NodeProcess {
   constructor(program: string, configFolder: string, id = 'node-1') {
     const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    // A test that is cut off leaves none behind.
+    const orphaned = (): void => void this.child.kill('SIGKILL')
+    process.once('exit', orphaned)
     this.exited = new Promise((resolve) => {
       this.child.once('exit', (code) => {
+        process.off('exit', orphaned)
         this.isOver = true
         resolve(code)
       })

@@ -145,6 +145,8 @@ export class PureJoin {
   /** Takes events of one source below the committed offset `below`, as a start does. */
   replay(events: readonly OracleEvent[], below: number): void {
     fillBatch(this.batch, events)
+    // Which records the committed clocks rule out is shown elsewhere: here none.
+    this.state.clocks.highestMs.fill(Number.POSITIVE_INFINITY)
     replay(this.state, this.batch, { source: events[0].source ?? 0, below, keying: this.keying })
   }
 
