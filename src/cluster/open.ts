@@ -16,9 +16,20 @@ export async function openLog(config: Config, clientId: string, logger: Logger):
   return openEmbeddedLog({ folder: join(dataDir, 'log'), ...embedded, logger: logger as never })
 }
 
+/** What the journal has not yet in files takes memory beside the state: in proportion to it, within these. */
+const WRITE_BUFFER_SHARE = 1 / 8
+const WRITE_BUFFER_LEAST_BYTES = 2 * 2 ** 20
+const WRITE_BUFFER_MOST_BYTES = 16 * 2 ** 20
+
 /** Opens the journal in the data folder, or none. */
 export async function openJournal(config: Config, logger: Logger): Promise<JournalStore> {
   if (!config.node.journal) return openNoJournal()
   const { openRocksJournal } = await import('../journal/rocks.ts')
-  return openRocksJournal({ folder: join(config.node.dataDir, 'journal'), logger: logger as never })
+  const share = config.node.memory.stateBytes * WRITE_BUFFER_SHARE
+  const writeBufferBytes = Math.floor(Math.min(Math.max(share, WRITE_BUFFER_LEAST_BYTES), WRITE_BUFFER_MOST_BYTES))
+  return openRocksJournal({
+    folder: join(config.node.dataDir, 'journal'),
+    writeBufferBytes,
+    logger: logger as never,
+  })
 }

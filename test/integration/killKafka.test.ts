@@ -9,6 +9,6 @@ import { crashTest } from '../support/crashTest.ts'
 const KILLS = 20
 
 it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 300_000 }, async () => {
-  const { run, outcome } = await crashTest({ log: 'kafka', seed: 1, kills: KILLS + 1 })
+  const { run, outcome } = await crashTest({ log: 'kafka', seed: 1, kills: KILLS + 3 })
   expectKills(run, outcome, KILLS)
 })

@@ -85,8 +85,8 @@ const STOP_LIMIT_MS = 10_000
 /** A last wait in which nothing changes any more. */
 const STUCK_MS = 10_000
 const KEPT = 4
-/** Some ten seconds of them: a journal that is newer than the oldest has trimmed what that one needs. */
-const COMMITS_KEPT = 30
+/** Some seconds of them: a journal that is newer than the oldest has trimmed what that one needs. */
+const COMMITS_KEPT = 16
 const SMALL_STATE = '64KiB'
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
 
