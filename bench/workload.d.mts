@@ -32,3 +32,8 @@ export class Workload {
   /** Events of each source in each partition at that time, whose ids are below 0: they move the clocks. */
   closingAt(timeMs: number): Generator<Arrival>
 }
+
+export const viewSchema: object
+export const engagementSchema: object
+/** What a digest adds for a sample. */
+export function digestOf(number: number, click: number, like: number, share: number, watchMs: number): number
