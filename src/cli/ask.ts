@@ -1,9 +1,13 @@
 /**
  * Asks running nodes over their control servers: those whose addresses lie in the data folder, or the one of `--url`.
+ * Where the configuration has a token that looks, it is sent.
  *
  * How it fails: a node that does not answer is told as silent, never waited for longer than ASK_LIMIT_MS.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { loadConfig } from '../config/load.ts'
+import { askingHeaders } from '../inspect/access.ts'
 import { findNodes } from '../inspect/address.ts'
 import { UsageError } from './usage.ts'
 
@@ -23,8 +27,8 @@ export interface Answers<T> {
 const ASK_LIMIT_MS = 5000
 
 export async function askNodes<T>(path: string, where: Where): Promise<Answers<T>> {
-  const { urls, lookedAt } = await urlsOf(where)
-  const asked = await Promise.allSettled(urls.map((url) => ask<T>(url, path)))
+  const { urls, lookedAt, headers } = await targetOf(where)
+  const asked = await Promise.allSettled(urls.map((url) => ask<T>(url, path, headers)))
   return {
     answers: asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])),
     silent: asked.flatMap((one, i) =>
@@ -40,23 +44,39 @@ export function nobodyLine({ silent, lookedAt }: Answers<unknown>): string {
   return `no node answers: ${silent.map(({ url, reason }) => `${url} (${reason})`).join(', ')}`
 }
 
-async function urlsOf({ config, url }: Where): Promise<{ urls: readonly string[]; lookedAt: string }> {
+interface Target {
+  readonly urls: readonly string[]
+  readonly lookedAt: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+async function targetOf({ config, url }: Where): Promise<Target> {
   if (url === undefined) {
-    const { dataDir } = loadConfig(config, process.env).node
+    const { dataDir, control } = loadConfig(config, process.env).node
     const nodes = await findNodes(dataDir)
-    return { urls: nodes.map((node) => node.url), lookedAt: `no address in ${dataDir}/nodes` }
+    const lookedAt = `no address in ${dataDir}/nodes`
+    return { urls: nodes.map((node) => node.url), lookedAt, headers: askingHeaders(control) }
   }
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new UsageError(`--url ${url}: must be a node's address, such as http://127.0.0.1:7400`)
   }
   const { origin } = new URL(url)
-  return { urls: [origin], lookedAt: origin }
+  // A node elsewhere is asked without a configuration, too.
+  const isConfigured = existsSync(join(config, 'pipeline.yaml'))
+  const headers = isConfigured ? askingHeaders(loadConfig(config, process.env).node.control) : {}
+  return { urls: [origin], lookedAt: origin, headers }
 }
 
-async function ask<T>(url: string, path: string): Promise<T> {
-  const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(ASK_LIMIT_MS) })
-  if (!response.ok) throw new Error(`answered ${response.status}`)
+async function ask<T>(url: string, path: string, headers: Readonly<Record<string, string>>): Promise<T> {
+  const response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(ASK_LIMIT_MS) })
+  if (!response.ok) throw new Error(`answered ${response.status}${await reasonIn(response)}`)
   return (await response.json()) as T
+}
+
+/** What a control server says of a refusal. */
+async function reasonIn(response: Response): Promise<string> {
+  const { error } = (await response.json().catch(() => ({}))) as { error?: unknown }
+  return typeof error === 'string' ? `: ${error}` : ''
 }
 
 function reasonOf(error: Error): string {

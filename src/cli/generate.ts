@@ -18,6 +18,7 @@ import type { Target } from '../generate/target.ts'
 import { FilesTarget, LineFile } from '../generate/toFiles.ts'
 import { LogTarget } from '../generate/toLog.ts'
 import { ServerTarget } from '../generate/toServer.ts'
+import { operatingHeaders } from '../inspect/access.ts'
 import { LogError } from '../log/port.ts'
 import { UsageError } from './usage.ts'
 
@@ -103,7 +104,14 @@ async function openTarget(config: Config, options: Options): Promise<Opened> {
   }
   if (options.to !== undefined) {
     if (!/^https?:\/\//.test(options.to)) throw new UsageError(`--to ${options.to}: must be an http or https URL`)
-    const target = new ServerTarget(options.to, pipeline, options.seed, partitions, sleep)
+    const target = new ServerTarget(
+      options.to,
+      pipeline,
+      options.seed,
+      partitions,
+      sleep,
+      operatingHeaders(node.control),
+    )
     return { target, close: async () => {} }
   }
   return openLogTarget(config, options, partitions)

@@ -37,10 +37,17 @@ export async function startNode(config: Config, id: string): Promise<number> {
   })
   const journal = await openJournal(config, logger)
   const node = new Node({ config, id, log, readers, logger, journal })
-  const { control: at, dataDir } = config.node
+  const { dataDir } = config.node
   let control: ControlServer | undefined
   try {
-    control = await startControlServer({ node, readers, ...at, dataDir, version: readVersion(), logger })
+    control = await startControlServer({
+      node,
+      readers,
+      control: config.node.control,
+      dataDir,
+      version: readVersion(),
+      logger,
+    })
     await Promise.race([node.start(), node.failed])
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed])

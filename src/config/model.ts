@@ -110,7 +110,7 @@ export interface NodeConfig {
   readonly kafka?: KafkaConfig
   readonly group: string
   readonly dataDir: string
-  readonly control: { readonly host: string; readonly port: number }
+  readonly control: ControlConfig
   readonly memory: {
     /** Pending state, all partitions together. */
     readonly stateBytes: number
@@ -130,6 +130,24 @@ export interface NodeConfig {
   }
   readonly commitEveryMs: number
   readonly log: { readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' }
+}
+
+export interface ControlConfig {
+  readonly host: string
+  readonly port: number
+  /** Absent: none is asked for, which loopback alone allows. */
+  readonly tokens?: ControlTokens
+  /** Whether ids are shown in full to privileged tokens alone. */
+  readonly mask: boolean
+  /** Of one address in one role. */
+  readonly requestsPerS: number
+}
+
+/** By role; a role without a token is nobody's. */
+export interface ControlTokens {
+  readonly read: readonly string[]
+  readonly operate: readonly string[]
+  readonly privileged: readonly string[]
 }
 
 export interface KafkaConfig {

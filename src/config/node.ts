@@ -1,9 +1,10 @@
 /**
  * From the checked shape of node.yaml to the model, with secrets resolved.
  */
-import type { KafkaConfig, NodeConfig, SaslConfig } from './model.ts'
+import type { ControlConfig, KafkaConfig, NodeConfig, SaslConfig } from './model.ts'
 import type { NodeFile } from './nodeShape.ts'
 import { resolveSecret, resolveText, type SecretSource } from './secret.ts'
+import { tokensFrom } from './token.ts'
 
 type KafkaFile = NonNullable<NodeFile['kafka']>
 
@@ -13,7 +14,7 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
     ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
     group: given.kafka?.group ?? `postview-${pipelineName}`,
     dataDir: given.dataDir,
-    control: given.control,
+    control: controlFrom(given.control, from),
     memory: {
       stateBytes: memory.state,
       inFlightBytes: memory.inFlight,
@@ -30,6 +31,10 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
     commitEveryMs: given.commitEvery,
     log: given.log,
   }
+}
+
+function controlFrom({ tokens, ...given }: NodeFile['control'], from: SecretSource): ControlConfig {
+  return tokens === undefined ? given : { ...given, tokens: tokensFrom(tokens, from) }
 }
 
 function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {

@@ -40,6 +40,32 @@ const sasl = z
 
 const broker = z.string({ error: 'must be host:port' }).regex(/^\S+:\d{1,5}$/, { error: 'must be host:port' })
 
+const control = z
+  .strictObject({
+    host: z
+      .string({ error: 'must be an address or a name' })
+      .regex(/^[\w.:-]+$/, { error: 'must be an address or a name' })
+      .default('127.0.0.1'),
+    port: z.int({ error: 'must be a port: 0 (any free one) to 65535' }).min(0).max(65_535).default(7400),
+    tokens: z
+      .strictObject({
+        read: reference('env:NAME or file:PATH').optional(),
+        operate: reference('env:NAME or file:PATH').optional(),
+        privileged: reference('env:NAME or file:PATH').optional(),
+      })
+      .optional(),
+    mask: z.boolean({ error: 'must be true or false' }).default(false),
+    requestsPerS: positive(count()).prefault(200),
+  })
+  .superRefine(({ host, tokens, mask }, context) => {
+    const has = (role: 'read' | 'operate' | 'privileged'): boolean => tokens?.[role] !== undefined
+    const refuse = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message })
+    if (!LOOPBACK.test(host) && !has('read') && !has('privileged')) {
+      refuse('host', 'must be a loopback address: beyond this machine the control server needs control.tokens.read')
+    }
+    if (mask && !has('privileged')) refuse('mask', 'needs control.tokens.privileged: nobody could see an id in full')
+  })
+
 export const nodeShape = z.strictObject({
   kafka: z
     .strictObject({
@@ -59,17 +85,7 @@ export const nodeShape = z.strictObject({
     .string({ error: 'must be the path of a folder' })
     .min(1, { error: 'must be the path of a folder' })
     .default('data'),
-  control: z
-    .strictObject({
-      host: z
-        .string()
-        .regex(LOOPBACK, {
-          error: 'must be a loopback address: the control server has no tokens yet, so it stays on this machine',
-        })
-        .default('127.0.0.1'),
-      port: z.int({ error: 'must be a port: 0 (any free one) to 65535' }).min(0).max(65_535).default(7400),
-    })
-    .prefault({}),
+  control: control.prefault({}),
   memory: z
     .strictObject({
       state: positive(size()).prefault('512MiB'),

@@ -12,7 +12,7 @@ export interface Problem {
 }
 
 const VALUE_CHARACTERS = 80
-const SECRET_KEY = /(^|\.)(password|token|key|username|ca|cert|sasl|ssl)$/i
+const SECRET_KEY = /(^|\.)(password|token|key|username|ca|cert|sasl|ssl|tokens(\.\w+)?)$/i
 /** Beside a secret even an unknown key may hold one: a misspelled `pasword`. */
 const BESIDE_SECRET = /(^|\.)(sasl|ssl|registry)\.(?!(mechanism|url|rejectUnauthorized)$)/
 

@@ -29,11 +29,20 @@ export type Sleep = (ms: number) => Promise<void>
 export class ServerTarget implements Target {
   readonly partitions: number
   private readonly url: string
+  private readonly headers: Readonly<Record<string, string>>
   private readonly lanes: readonly Lane[]
   private readonly sleep: Sleep
 
-  constructor(url: string, pipeline: Pipeline, seed: number, partitions: number, sleep: Sleep) {
+  constructor(
+    url: string,
+    pipeline: Pipeline,
+    seed: number,
+    partitions: number,
+    sleep: Sleep,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
     this.url = url.replace(/\/+$/, '')
+    this.headers = headers
     this.partitions = partitions
     this.sleep = sleep
     this.lanes = pipeline.sources.map((source) => ({
@@ -94,7 +103,7 @@ export class ServerTarget implements Target {
     try {
       return await fetch(`${this.url}/topics/${encodeURIComponent(topic)}`, {
         method: 'POST',
-        headers: { 'content-type': contentType },
+        headers: { ...this.headers, 'content-type': contentType },
         body: new Uint8Array(body),
       })
     } catch (error) {

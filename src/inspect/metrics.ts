@@ -6,6 +6,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { type LedgerField, ledgerToJson } from '../join/ledger.ts'
+import type { RefusalCounts } from './protect.ts'
 import { lagOf, type NodeView, type PartitionView } from './view.ts'
 
 /** What a metric says of one partition: labels beside the partition's own, and the value. */
@@ -148,7 +149,7 @@ const METRICS: readonly PartitionMetric[] = [
   single('counter', 'postview_join_seconds_total', 'Time spent joining', (p) => p.rates.joinMs / 1000),
 ]
 
-export function makeMetrics(node: NodeView, wallMs: () => number): Registry {
+export function makeMetrics(node: NodeView, wallMs: () => number, refused: Readonly<RefusalCounts>): Registry {
   const register = new Registry()
   for (const metric of METRICS) register.registerMetric(partitionMetric(metric, node))
   const lag = {
@@ -170,6 +171,18 @@ export function makeMetrics(node: NodeView, wallMs: () => number): Registry {
       collect() {
         this.reset()
         this.inc(node.commits)
+      },
+    }),
+  )
+  register.registerMetric(
+    new Counter({
+      name: 'postview_control_refused_total',
+      help: 'Requests that the control server refused, by why',
+      labelNames: ['reason'],
+      registers: [],
+      collect() {
+        this.reset()
+        for (const [reason, count] of Object.entries(refused)) this.inc({ reason }, count)
       },
     }),
   )

@@ -1,25 +1,32 @@
 /**
- * The control server: how a node is asked how it is, and, over the embedded log, given events. On this machine only.
+ * The control server: how a node is asked how it is, and, over the embedded log, given events. On this machine only,
+ * unless tokens are asked for.
  *
  * Owns: the listening socket, the node's address file, a timer that looks at how fast partitions go.
  *
  * Invariants:
  * 1. It reads the node and never changes it; only POST writes, and only to the log.
- * 2. Bodies are bounded in size, in number and in time.
+ * 2. Headers and bodies are bounded in size, in number and in time; connections in number (connections.ts).
+ * 3. No request reaches a route that protect.ts has not let in, and nothing that a client sends is run or names a file.
  *
- * How it fails: starting rejects with one clear line (the port is taken, the address is not this machine's); a request
+ * How it fails: starting rejects with one clear line (the port is taken, the address is beyond this machine and there
+ * are no tokens); a request
  * fails by itself, as JSON `{ "error": ... }`, and is logged without what was sent.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { SourceReader } from '../codec/port.ts'
+import type { ControlConfig } from '../config/model.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
+import { Access } from './access.ts'
 import { type NodeAddress, removeAddress, writeAddress } from './address.ts'
-import { isLoopback, isOwnHost } from './guard.ts'
+import { limitConnections } from './connections.ts'
+import { isLoopback } from './guard.ts'
 import { ledgerReport } from './ledger.ts'
 import { makeMetrics } from './metrics.ts'
 import { addPosting } from './posting.ts'
+import { protect, type Route } from './protect.ts'
 import { RateMeter } from './rates.ts'
 import { readinessOf, type Surroundings, statusOf } from './status.ts'
 import type { NodeView } from './view.ts'
@@ -33,37 +40,43 @@ export interface ControlOptions {
   readonly node: NodeView
   /** Of the sources, in their order: what is posted is decoded with them. */
   readonly readers: readonly SourceReader[]
-  readonly host: string
-  /** 0: any free one. */
-  readonly port: number
+  readonly control: ControlConfig
   /** Where the address is written, for `status` to find. */
   readonly dataDir: string
   readonly version: string
   readonly logger: ControlLogger
   readonly clock?: Clock
+  readonly timeouts?: { readonly headersMs: number; readonly requestMs: number }
 }
 
 export interface ControlServer {
   readonly url: string
+  readonly routes: readonly Route[]
   close(): Promise<void>
 }
 
 const LOOK_EVERY_MS = 1000
 const DELAY_LOOKS = 30
-const REQUEST_TIMEOUT_MS = 60_000
-const MAX_CONNECTIONS = 256
+/** By when a request's headers, and all of it, must be there; looked at CHECKS times as often as the first. */
+const TIMEOUTS = { headersMs: 10_000, requestMs: 60_000 }
+const CHECKS = 5
+const HEADER_LIMIT_BYTES = 8 * 1024
 const MAX_TOPIC_LENGTH = 249
 const CLOSE_LIMIT_MS = 3000
+const STATUS_COST = 2
+const METRICS_COST = 20
 
 export async function startControlServer(options: ControlOptions): Promise<ControlServer> {
-  const { node, host, port, dataDir } = options
-  if (!isLoopback(host)) throw new Error(`control.host ${host}: the control server listens on this machine alone`)
+  const { node, dataDir } = options
+  const { host, port, tokens } = options.control
+  if (!isLoopback(host) && tokens === undefined) {
+    throw new Error(`control.host ${host}: without control.tokens the control server listens on this machine alone`)
+  }
   const pace = new Pace(node, options.clock ?? systemClock)
-  const app = makeApp(options, pace)
+  const { app, routes } = makeApp(options, pace)
   const url = await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
     throw listenError(error, host, port)
   })
-  app.server.maxConnections = MAX_CONNECTIONS
   pace.url = url
   const address: NodeAddress = { id: node.id, url, pid: process.pid, startedAt: new Date().toISOString() }
   pace.start()
@@ -84,21 +97,26 @@ export async function startControlServer(options: ControlOptions): Promise<Contr
     await close()
     throw error
   }
-  return { url, close: () => (closing ??= close()) }
+  return { url, routes, close: () => (closing ??= close()) }
 }
 
-function makeApp(options: ControlOptions, pace: Pace): FastifyInstance {
-  const { node, host, logger, version } = options
+function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; routes: readonly Route[] } {
+  const { node, logger, version } = options
+  const { host, tokens, requestsPerS } = options.control
+  const { headersMs, requestMs } = options.timeouts ?? TIMEOUTS
   const clock = options.clock ?? systemClock
   const app = fastify({
     logger: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestMs,
+    http: {
+      headersTimeout: headersMs,
+      connectionsCheckingInterval: headersMs / CHECKS,
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+    },
     routerOptions: { maxParamLength: MAX_TOPIC_LENGTH },
   })
-  app.addHook('onRequest', async (request, reply) => {
-    if (isOwnHost(request.headers.host, host)) return
-    return reply.code(403).send({ error: 'the Host header must name this machine: localhost, 127.0.0.1 or [::1]' })
-  })
+  limitConnections(app.server)
+  const { refused, routes } = protect(app, { access: new Access(tokens), host, requestsPerS, clock })
   app.setNotFoundHandler((request, reply) => {
     return reply.code(404).send({ error: `no ${request.method} ${request.url.split('?')[0]} here` })
   })
@@ -107,19 +125,21 @@ function makeApp(options: ControlOptions, pace: Pace): FastifyInstance {
     if (code >= 500) logger.error({ route: request.routeOptions.url, error: error.message }, 'a control request failed')
     return reply.code(code).send({ error: error.message })
   })
-  const metrics = makeMetrics(node, () => clock.wallMs())
-  app.get('/health', async () => ({ alive: true }))
-  app.get('/ready', async (_, reply) => {
+  const metrics = makeMetrics(node, () => clock.wallMs(), refused)
+  app.get('/health', { config: { role: 'public' } }, async () => ({ alive: true }))
+  app.get('/ready', { config: { role: 'public' } }, async (_, reply) => {
     const readiness = readinessOf(node)
     return reply.code(readiness.ready ? 200 : 503).send(readiness)
   })
-  app.get('/metrics', async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()))
-  app.get('/status', async () => statusOf(node, pace.surroundings(version)))
+  app.get('/metrics', { config: { cost: METRICS_COST } }, async (_, reply) =>
+    reply.type(metrics.contentType).send(await metrics.metrics()),
+  )
+  app.get('/status', { config: { cost: STATUS_COST } }, async () => statusOf(node, pace.surroundings(version)))
   app.get('/ledger', async () => {
     return { node: node.id, ...ledgerReport(new Map(node.partitions.map((p) => [p.index, p.state.ledger]))) }
   })
   addPosting(app, { node, readers: options.readers, clock })
-  return app
+  return { app, routes }
 }
 
 /** What the server learns over time: rates, and how long the loop was held up. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { encodeMetadata } from '../../src/actors/position.ts'
 import { startControlServer } from '../../src/inspect/server.ts'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import { fakeNode, fakePartition, ledgerOf, quiet, readers } from '../inspect/fakeNode.ts'
+import { CONTROL, fakeNode, fakePartition, ledgerOf, quiet, readers } from '../inspect/fakeNode.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { type ConfigFolder, configFolder } from './configFolder.ts'
 import { run } from './run.ts'
@@ -58,8 +58,7 @@ describe('postview ledger', () => {
     const server = await startControlServer({
       node,
       readers,
-      host: '127.0.0.1',
-      port: 0,
+      control: CONTROL,
       dataDir,
       version: '1',
       logger: quiet,

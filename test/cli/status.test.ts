@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/cli/usage.ts'
 import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
-import { fakeNode, fakePartition, quiet, readers } from '../inspect/fakeNode.ts'
+import { CONTROL, fakeNode, fakePartition, quiet, readers } from '../inspect/fakeNode.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { configFolder } from './configFolder.ts'
 import { run } from './run.ts'
@@ -23,8 +23,7 @@ async function start(id: string, partition: number, dataDir: string): Promise<st
   const server = await startControlServer({
     node,
     readers,
-    host: '127.0.0.1',
-    port: 0,
+    control: CONTROL,
     dataDir,
     version: '1.2.3',
     logger: quiet,

@@ -42,7 +42,7 @@ describe('what is left out has its documented default', () => {
     expect(folder.load().node).toEqual({
       group: 'postview-feed',
       dataDir: 'data',
-      control: { host: '127.0.0.1', port: 7400 },
+      control: { host: '127.0.0.1', port: 7400, mask: false, requestsPerS: 200 },
       memory: { stateBytes: 512 << 20, inFlightBytes: 64 << 20, outputBytes: 64 << 20, actorBytes: 256 << 20 },
       journal: true,
       embedded: { fsyncMs: 5, retentionMs: 7 * 86_400_000, segmentBytes: 64 << 20, partitions: 4 },

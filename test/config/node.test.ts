@@ -121,11 +121,46 @@ describe('secrets', () => {
   })
 })
 
-test('the control server stays on this machine', () => {
-  for (const host of ['0.0.0.0', '10.0.0.1', '::', 'example.org']) {
-    folder.write({}, `control: { host: '${host}' }\n`)
-    expect(folder.refusal().message).toMatch(/control\.host: must be a loopback address/)
-  }
-  folder.write({}, `control: { host: '::1' }\n`)
-  expect(folder.load().node.control.host).toBe('::1')
+describe('the control server', () => {
+  const TOKEN = 'a-token-of-some-length'
+
+  test('stays on this machine where there are no tokens', () => {
+    for (const host of ['0.0.0.0', '10.0.0.1', '::', 'example.org']) {
+      folder.write({}, `control: { host: '${host}' }\n`)
+      expect(folder.refusal().message).toMatch(/control\.host: must be a loopback address/)
+      folder.write({}, `control: { host: '${host}', tokens: { operate: env:T } }\n`)
+      expect(folder.refusal({ T: TOKEN }).message).toMatch(/control\.host: must be a loopback address/)
+    }
+    folder.write({}, `control: { host: '::1' }\n`)
+    expect(folder.load().node.control.host).toBe('::1')
+  })
+
+  test('has tokens by reference, several while one is being changed', () => {
+    writeFileSync(join(folder.path, 'tokens'), `${TOKEN}-1\n${TOKEN}-2\n`)
+    folder.write({}, `control: { host: 0.0.0.0, tokens: { read: file:tokens } }\n`)
+    const { tokens } = folder.load({ POSTVIEW_CONTROL_TOKENS_OPERATE: TOKEN }).node.control
+    expect(tokens).toEqual({ read: [`${TOKEN}-1`, `${TOKEN}-2`], operate: [TOKEN], privileged: [] })
+  })
+
+  test('refuses tokens that are written out, short or no text of a header, and repeats none', () => {
+    folder.write({}, `control: { tokens: { read: ${TOKEN} } }\n`)
+    const written = folder.refusal()
+    expect(written.message).toMatch(/control\.tokens\.read: must be env:NAME or file:PATH/)
+    folder.write({}, `control: { tokens: { read: env:T, opperate: ${TOKEN} } }\n`)
+    const misspelled = folder.refusal({ T: TOKEN })
+    expect(misspelled.message).toMatch(/control\.tokens\.opperate: no such key/)
+    folder.write({}, `control: { tokens: { read: env:T } }\n`)
+    const bad = ['swordfish', `${TOKEN} swordfish`, `schwertfisch-aus-ö${TOKEN}`].map((T) => folder.refusal({ T }))
+    for (const error of bad) expect(error.message).toMatch(/control\.tokens\.read: each token must be at least 16/)
+    expect([written, misspelled, ...bad].map((it) => JSON.stringify(it) + it.message).join()).not.toMatch(
+      /swordfish|a-token|schwert/,
+    )
+  })
+
+  test('masks ids only where somebody may see them', () => {
+    folder.write({}, 'control: { mask: true, tokens: { read: env:T } }\n')
+    expect(folder.refusal({ T: TOKEN }).message).toMatch(/control\.mask: needs control\.tokens\.privileged/)
+    folder.write({}, 'control: { mask: true, tokens: { privileged: env:T } }\n')
+    expect(folder.load({ T: TOKEN }).node.control.mask).toBe(true)
+  })
 })

@@ -1,6 +1,6 @@
 /** A node as the control server sees one, with whatever numbers a test gives it; and a reader of `{"user":...}` lines. */
 import type { SourceReader } from '../../src/codec/port.ts'
-import type { Source } from '../../src/config/model.ts'
+import type { ControlConfig, Source } from '../../src/config/model.ts'
 import type { NodeView, PartitionView } from '../../src/inspect/view.ts'
 import { type EventBatch, VIEW } from '../../src/join/event.ts'
 import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
@@ -130,6 +130,9 @@ export class LineReader implements SourceReader {
     return null
   }
 }
+
+/** Any free port of this machine, and no token asked for. */
+export const CONTROL: ControlConfig = { host: '127.0.0.1', port: 0, mask: false, requestsPerS: 1000 }
 
 export const quiet = { warn: () => {}, error: () => {} }
 

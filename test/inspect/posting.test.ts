@@ -9,7 +9,7 @@ import { type ControlServer, startControlServer } from '../../src/inspect/server
 import { murmur2, partitionOf } from '../../src/join/hash.ts'
 import { type EmbeddedLog, openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
-import { type FakeNode, fakeNode, fakePartition, LIMITS, LineReader, quiet, TOPICS } from './fakeNode.ts'
+import { CONTROL, type FakeNode, fakeNode, fakePartition, LIMITS, LineReader, quiet, TOPICS } from './fakeNode.ts'
 
 const PARTITIONS = 3
 const LINES = 'application/x-ndjson'
@@ -47,8 +47,7 @@ async function start(given: { inFlightBytes?: number; bufferedBytes?: number } =
   server = await startControlServer({
     node,
     readers: [reader, reader],
-    host: '127.0.0.1',
-    port: 0,
+    control: CONTROL,
     dataDir: dir.path,
     version: '1.2.3',
     logger: quiet,
@@ -174,8 +173,7 @@ describe('JSON lines for a topic of Avro', () => {
     server = await startControlServer({
       node: fakeNode([fakePartition(0)], { log, sources: [source] }),
       readers: [avroReader],
-      host: '127.0.0.1',
-      port: 0,
+      control: CONTROL,
       dataDir: dir.path,
       version: '1.2.3',
       logger: quiet,
@@ -265,8 +263,7 @@ describe('posted events are refused', () => {
     server = await startControlServer({
       node,
       readers: [reader, reader],
-      host: '127.0.0.1',
-      port: 0,
+      control: CONTROL,
       dataDir: dir.path,
       version: '1.2.3',
       logger: quiet,

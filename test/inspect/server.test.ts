@@ -5,7 +5,7 @@ import { findNodes } from '../../src/inspect/address.ts'
 import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
 import type { NodeStatus } from '../../src/inspect/status.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
-import { type FakeNode, fakeNode, fakePartition, quiet, readers } from './fakeNode.ts'
+import { CONTROL, type FakeNode, fakeNode, fakePartition, quiet, readers } from './fakeNode.ts'
 
 const NOW_MS = 1_700_000_100_000
 const clock = { wallMs: () => NOW_MS, monotonicMs: () => 0 }
@@ -26,8 +26,7 @@ async function start(node: FakeNode, given: { host?: string; port?: number } = {
   server = await startControlServer({
     node,
     readers,
-    host,
-    port,
+    control: { ...CONTROL, host, port },
     dataDir: dir.path,
     version: '1.2.3',
     logger: quiet,
@@ -207,8 +206,7 @@ describe('where it listens', () => {
     const second = startControlServer({
       node: fakeNode([], { id: 'node-2' }),
       readers,
-      host: '127.0.0.1',
-      port,
+      control: { ...CONTROL, port },
       dataDir: dir.path,
       version: '1.2.3',
       logger: quiet,
