@@ -34,7 +34,9 @@ import {
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
+import { ClusterMap } from './map.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
+import { Standing } from './standing.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
@@ -64,6 +66,7 @@ export class Node {
   readonly config: Config
   readonly topics: readonly string[]
   readonly log: Log
+  readonly map: ClusterMap
   /** Rejects when the node cannot go on. */
   readonly failed: Promise<never>
   partitionCount = 0
@@ -74,6 +77,7 @@ export class Node {
   private readonly owned = new Map<number, Partition>()
   private readonly committer: Committer
   private readonly ends: EndsPoller
+  private standing!: Standing
   private reader!: Reader
   private writer!: Writer
   private outlets!: OpenOutlets
@@ -91,6 +95,7 @@ export class Node {
     this.topics = config.pipeline.sources.map((source) => source.topic)
     this.rules = rulesOf(config)
     this.system = startSystem()
+    this.map = new ClusterMap({ log, group: config.node.group, partitionCount: () => this.partitionCount })
     this.failed = new Promise((_, reject) => {
       this.fail = (error) => {
         this.committer.stop()
@@ -129,11 +134,15 @@ export class Node {
     return this.started ? 'running' : 'starting'
   }
 
-  async start(): Promise<void> {
+  /** `url`: where the other nodes reach this one. */
+  async start(url = ''): Promise<void> {
     const { log, config } = this.options
     const [views] = await log.topics([this.topics[0]])
     if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
     this.partitionCount = views.partitions
+    const owned = () => [...this.owned.keys()]
+    this.standing = new Standing({ id: this.id, url, pipeline: config.pipeline, owned })
+    await this.standing.lookInto(this.options.journal, this.partitionCount)
     this.writer = await log.writer()
     this.outlets = await openOutlets({
       config,
@@ -148,6 +157,7 @@ export class Node {
       maxWaitMs: FETCH_WAIT_MS,
       maxInflatedBytes: config.pipeline.limits.inflatedBytes,
       sessionTimeoutMs: config.node.kafka?.sessionTimeoutMs,
+      memberInfo: () => this.standing.info(),
       onAssigned: (partitions) => this.assigned(partitions),
       onRevoking: () => this.revoking(),
       onChunk: (chunk) => this.chunk(chunk),
@@ -288,7 +298,9 @@ export class Node {
   private async openJournal(index: number): Promise<PartitionJournal | undefined> {
     if (!this.config.node.journal) return undefined
     try {
-      return await this.options.journal.partition(index)
+      const journal = await this.options.journal.partition(index)
+      this.standing.holds(index)
+      return journal
     } catch (error) {
       this.warn('the journal cannot be used: state must fit memory, and starts replay the log', error as Error, {
         partition: index,

@@ -48,7 +48,7 @@ export async function startNode(config: Config, id: string): Promise<number> {
       version: readVersion(),
       logger,
     })
-    await Promise.race([node.start(), node.failed])
+    await Promise.race([node.start(control.url), node.failed])
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed])
   } catch (error) {

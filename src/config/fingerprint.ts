@@ -1,27 +1,63 @@
 /**
- * The fingerprint of a pipeline: SHA-256 over what must be the same on every node, as canonical JSON.
+ * The fingerprint of a pipeline: SHA-256 over what must be the same on every node, as canonical JSON; and a digest of each
+ * key, by which two nodes tell what they differ in.
  *
  * In: the contents of schemas, the order of sources and of labels. Out: paths of files, folders and credentials, which
  * may differ between machines that do the same.
  */
 import { createHash } from 'node:crypto'
-import type { Pipeline } from './model.ts'
+import type { Pipeline, Source } from './model.ts'
 
-const LEFT_OUT = new Set(['fingerprint', 'schemaFile', 'folder', 'username', 'password', 'createTopics'])
+const LEFT_OUT = new Set(['fingerprint', 'digests', 'schemaFile', 'folder', 'username', 'password', 'createTopics'])
+/** Of 64 digits: enough to tell two values of one key apart. */
+const DIGEST_DIGITS = 8
 
-export function fingerprint(pipeline: Omit<Pipeline, 'fingerprint'>): string {
-  const { sources, ...rest } = pipeline
-  // A schema may have keys of any name, so it goes in whole; of the rest, some keys stay out.
-  const parts = sources.map((source) => ({
-    ...source,
-    format: {
-      ...source.format,
-      schema: 'schema' in source.format ? canonicalJson(source.format.schema, new Set()) : null,
-    },
-  }))
-  return createHash('sha256')
-    .update(canonicalJson({ ...rest, sources: parts }, LEFT_OUT))
-    .digest('hex')
+type Bare = Omit<Pipeline, 'fingerprint' | 'digests'>
+
+export function fingerprint(pipeline: Bare): string {
+  return hash(canonicalJson({ ...pipeline, sources: pipeline.sources.map(withSchema) }, LEFT_OUT))
+}
+
+/**
+ * A digest of the value of each key of pipeline.yaml that the fingerprint covers: two pipelines differ in the keys whose
+ * digests differ. A digest tells nothing of a value beyond that.
+ */
+export function digests(pipeline: Bare): Readonly<Record<string, string>> {
+  const values: [key: string, value: unknown][] = []
+  const { sources, labels, time, limits, sideOutputs, ...rest } = pipeline
+  for (const source of sources) {
+    const { role, topic, format, fields } = withSchema(source)
+    const key = role === 'views' ? 'sources.views' : `sources.engagements[${topic}]`
+    values.push([`${key}.topic`, topic], [`${key}.format`, format], [`${key}.fields`, fields])
+  }
+  for (const { name, ...label } of labels) values.push([`labels.${name}`, label])
+  values.push(['labels (their order)', labels.map(({ name }) => name)])
+  values.push(['sources.engagements (their order)', sources.map(({ topic }) => topic)])
+  for (const [section, given] of Object.entries({ time, limits, sideOutputs })) {
+    // The model's names end in their units, the file's do not.
+    for (const [key, value] of Object.entries(given))
+      values.push([`${section}.${key.replace(/(Ms|Bytes)$/, '')}`, value])
+  }
+  for (const [key, value] of Object.entries(rest)) if (!LEFT_OUT.has(key)) values.push([key, value])
+  return Object.fromEntries(
+    values.map(([key, value]) => [key, hash(canonicalJson(value, LEFT_OUT)).slice(0, DIGEST_DIGITS)]),
+  )
+}
+
+/** The keys in which two pipelines differ, sorted. */
+export function differingKeys(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): string[] {
+  const keys = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...keys].filter((key) => a[key] !== b[key]).sort()
+}
+
+/** A schema may have keys of any name, so it goes in whole; of the rest, some keys stay out. */
+function withSchema(source: Source): Source {
+  const schema = 'schema' in source.format ? canonicalJson(source.format.schema, new Set()) : null
+  return { ...source, format: { ...source.format, schema } as never }
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
 }
 
 /** JSON with sorted keys; what JSON cannot hold (Infinity) as text. */

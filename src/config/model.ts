@@ -16,6 +16,8 @@ export interface Pipeline {
   readonly limits: DecodeLimits
   /** SHA-256 (hex) over what must be the same on every node. */
   readonly fingerprint: string
+  /** By key of pipeline.yaml, of what the fingerprint covers: in which keys two pipelines differ. */
+  readonly digests: Readonly<Record<string, string>>
 }
 
 export interface Source {

@@ -3,7 +3,7 @@
  * checks that concern several keys at once.
  */
 import { problem } from './check.ts'
-import { fingerprint } from './fingerprint.ts'
+import { digests, fingerprint } from './fingerprint.ts'
 import type { AvroSchema, FieldMap, Format, Pipeline, Registry, SampleFormat, SinkSpec, Source } from './model.ts'
 import type { PipelineFile } from './pipelineShape.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -45,8 +45,8 @@ export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline 
     sideOutputs: given.sideOutputs,
     delivery: given.delivery,
     limits: limitsFrom(given.limits),
-  } satisfies Omit<Pipeline, 'fingerprint'>
-  return { ...pipeline, fingerprint: fingerprint(pipeline) }
+  } satisfies Omit<Pipeline, 'fingerprint' | 'digests'>
+  return { ...pipeline, fingerprint: fingerprint(pipeline), digests: digests(pipeline) }
 }
 
 function timeFrom(time: PipelineFile['time']): Pipeline['time'] {

@@ -21,6 +21,7 @@ import type { ControlConfig } from '../config/model.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Access } from './access.ts'
 import { type NodeAddress, removeAddress, writeAddress } from './address.ts'
+import { addClusterRoutes } from './cluster.ts'
 import { limitConnections } from './connections.ts'
 import { isLoopback } from './guard.ts'
 import { ledgerReport } from './ledger.ts'
@@ -138,6 +139,7 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
   app.get('/ledger', async () => {
     return { node: node.id, ...ledgerReport(new Map(node.partitions.map((p) => [p.index, p.state.ledger]))) }
   })
+  addClusterRoutes(app, node)
   addPosting(app, { node, readers: options.readers, clock })
   return { app, routes }
 }

@@ -4,6 +4,7 @@
  *
  * Invariant: nothing here is changed, awaited or kept by the inspection: a scrape costs the join a few reads.
  */
+import type { ClusterMap } from '../cluster/map.ts'
 import type { NodeConfig, Pipeline } from '../config/model.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
@@ -23,6 +24,7 @@ export interface NodeView {
   /** Of the whole log, on whatever nodes; 0 while unknown. */
   readonly partitionCount: number
   readonly commits: number
+  readonly map: Pick<ClusterMap, 'read' | 'ownerOf'>
   /** This node's own. */
   readonly partitions: readonly PartitionView[]
 }

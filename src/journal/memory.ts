@@ -41,6 +41,11 @@ class MemoryStore implements JournalStore {
     return journal
   }
 
+  async marks(count: number): Promise<readonly (Buffer | null)[]> {
+    if (this.closed) throw new JournalError('CLOSED', 'journal: closed')
+    return Array.from({ length: count }, (_, partition) => this.contents.get(partition)?.mark ?? null)
+  }
+
   async close(): Promise<void> {
     this.closed = true
     for (const journal of [...this.open.values()]) await journal.close()

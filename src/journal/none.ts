@@ -5,7 +5,13 @@
 import { type JournalStore, noCounts, type PartitionJournal } from './port.ts'
 
 export function openNoJournal(): JournalStore {
-  return { partition: async () => noPartitionJournal(), close: async () => {}, broken: null, movedAside: 0 }
+  return {
+    partition: async () => noPartitionJournal(),
+    marks: async (count) => Array.from({ length: count }, () => null),
+    close: async () => {},
+    broken: null,
+    movedAside: 0,
+  }
 }
 
 async function* none(): AsyncIterable<never> {}

@@ -12,6 +12,8 @@
 export interface JournalStore {
   /** The journal of one partition; opening it twice is an error, LOCKED, until the first is closed. */
   partition(partition: number): Promise<PartitionJournal>
+  /** The marks of partitions 0 to `count` - 1, open or not; null where there is none that can be read. */
+  marks(count: number): Promise<readonly (Buffer | null)[]>
   /** Set by the first write that failed. From then on every call rejects with FAILED: go on with the log alone. */
   readonly broken: JournalError | null
   /** Folders that this start found damaged and moved aside, beginning an empty one. */

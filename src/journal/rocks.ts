@@ -4,6 +4,8 @@
  */
 import { resolve } from 'node:path'
 import type { Database } from './database.ts'
+import { payloadOf } from './frame.ts'
+import { Keys } from './keys.ts'
 import { type JournalLogger, type OpenedDatabase, openDatabase } from './open.ts'
 import { JournalError, type JournalStore, type PartitionJournal } from './port.ts'
 import { RocksPartition } from './rocksPartition.ts'
@@ -16,6 +18,15 @@ export interface RocksJournalOptions {
 }
 
 const WRITE_BUFFER_BYTES = 16 * 2 ** 20
+
+/** A damaged mark is dealt with when its partition is opened. */
+function readable(key: Buffer, value: Buffer): Buffer | null {
+  try {
+    return payloadOf(key, value, 'the mark')
+  } catch {
+    return null
+  }
+}
 
 export async function openRocksJournal(options: RocksJournalOptions): Promise<JournalStore> {
   const folder = resolve(options.folder)
@@ -53,6 +64,12 @@ class RocksStore implements JournalStore {
       throw error
     }
     return journal
+  }
+
+  async marks(count: number): Promise<readonly (Buffer | null)[]> {
+    const keys = Array.from({ length: count }, (_, partition) => new Keys(partition).mark)
+    const values = await this.database.read('segments', keys)
+    return values.map((value, i) => value && readable(keys[i], value))
   }
 
   close(): Promise<void> {

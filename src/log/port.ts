@@ -50,6 +50,23 @@ export interface StartPosition extends TopicPartition {
   readonly offset: number
 }
 
+/** A member of a group, as the group's coordinator tells it. */
+export interface GroupMember {
+  /** The coordinator's own name of it. */
+  readonly memberId: string
+  /** What it told the others when it joined last (`memberInfo`). */
+  readonly info: Buffer
+  /** Partition numbers assigned to it, ascending. */
+  readonly partitions: readonly number[]
+}
+
+export interface GroupView {
+  /** `moving`: a rebalance is under way, and nothing of who has what is known. `empty`: nobody is in it. */
+  readonly state: 'stable' | 'moving' | 'empty'
+  /** Empty unless the group is stable. */
+  readonly members: readonly GroupMember[]
+}
+
 /** What a reader tells its owner. Calls come one at a time for a given partition. */
 export interface ReaderEvents {
   /**
@@ -68,8 +85,8 @@ export interface ReaderEvents {
 export interface ReaderOptions extends ReaderEvents {
   readonly group: string
   readonly topics: readonly string[]
-  /** Told to the other members through the group (Kafka's userData). */
-  readonly memberInfo?: Buffer
+  /** Told to the other members through the group (Kafka's userData); asked for before each join. */
+  readonly memberInfo?: () => Buffer
   readonly fetchBytesPerPartition: number
   readonly maxWaitMs: number
   /** Inflated bytes of one compressed batch: beyond it the batch is refused with topic, partition and offset. */
@@ -102,6 +119,8 @@ export interface Log {
   /** Log ends of all partitions of the topics; `askedAtMs` of the caller is what counts for idleness. */
   ends(topics: readonly string[]): Promise<readonly PartitionEnds[]>
   committed(group: string, topics: readonly string[]): Promise<readonly Committed[]>
+  /** Who is in the group and what each has. Any process may ask, a member or not. */
+  members(group: string): Promise<GroupView>
   /** Reads [from, to) of one partition outside any group. */
   readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk>
   reader(options: ReaderOptions): Reader

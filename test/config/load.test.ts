@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { differingKeys } from '../../src/config/fingerprint.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { ConfigFolder } from './configFolder.ts'
 
@@ -174,6 +175,23 @@ describe('the fingerprint', () => {
       of({ 'sinks.0.compression': 'gzip' }),
     ]
     expect(new Set(all).size).toBe(all.length)
+  })
+
+  test('comes with digests that name the keys in which two pipelines differ', () => {
+    const digestsOf = (changes: Record<string, unknown>) => {
+      folder.write(changes)
+      return folder.load().pipeline.digests
+    }
+    const base = digestsOf({})
+    expect(differingKeys(base, digestsOf({ createTopics: true }))).toEqual([])
+    expect(differingKeys(base, digestsOf({ 'labels.click.within': '11m' }))).toEqual(['labels.click'])
+    expect(differingKeys(base, digestsOf({ time: { allowedLateness: '1s' } }))).toEqual(['time.allowedLateness'])
+    expect(differingKeys(base, digestsOf({ limits: { depth: 5 } }))).toEqual(['limits.depth'])
+    const added = digestsOf({ 'labels.buy': { on: 'buy', within: '1s' } })
+    expect(differingKeys(base, added)).toEqual(['labels (their order)', 'labels.buy'])
+    const fields = digestsOf({ 'sources.views.fields.userId': 'uid' })
+    expect(differingKeys(base, fields)).toEqual(['sources.views.fields'])
+    for (const digest of Object.values(base)) expect(digest).toMatch(/^[0-9a-f]{8}$/)
   })
 
   test('covers what a schema says and not where it lies', () => {

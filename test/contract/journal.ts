@@ -47,6 +47,16 @@ export function journalContract(
         for (const [i, size] of sizes.entries()) expect(read[i].bytes.equals(Buffer.alloc(size, i + 1))).toBe(true)
       })
 
+      test('marks are told of all partitions at once, of those that are not open too', async () => {
+        const store = await begin()
+        expect(await store.marks(3)).toEqual([null, null, null])
+        const journal = await store.partition(1)
+        await journal.trim(0, bytes('one'))
+        expect((await store.marks(3)).map((mark) => mark?.toString() ?? null)).toEqual([null, 'one', null])
+        await journal.close()
+        expect((await store.marks(2)).map((mark) => mark?.toString() ?? null)).toEqual([null, 'one'])
+      })
+
       test('what was passed to a call may be overwritten as soon as the call was made', async () => {
         const journal = await beginPartition()
         const reused = Buffer.from('before')

@@ -154,6 +154,21 @@ export function logContract(name: string, open: () => Promise<OpenedLog>): void 
       }
     })
 
+    it('tells who is in a group, what each has told and what each has', async () => {
+      const topics = [await topicOf('one', 2), await topicOf('other', 2)]
+      const listener = new Listener(log, opened.uniqueTopic('group'), topics, fromStart(topics, 2), {
+        memberInfo: () => Buffer.from('who I am'),
+      })
+      const { group } = listener
+      expect(await log.members(group)).toEqual({ state: 'empty', members: [] })
+      await listener.reader.start()
+      const { state, members } = await log.members(group)
+      expect(state).toBe('stable')
+      expect(members.map(({ info, partitions }) => [info.toString(), partitions])).toEqual([['who I am', [0, 1]]])
+      await listener.reader.close()
+      await vi.waitUntil(async () => (await log.members(group)).state === 'empty', WAIT)
+    })
+
     it('gives the same partition numbers of two topics to one reader', async () => {
       const topics = [await topicOf('left', 2), await topicOf('right', 2)]
       for (const topic of topics) for (const partition of [0, 1]) await append(topic, partition, numbered(0, 7))

@@ -84,8 +84,10 @@ export class Listener {
   readonly failures: Error[] = []
   readonly assigned: (readonly number[])[] = []
   readonly reader: Reader
+  readonly group: string
 
   constructor(log: Log, group: string, topics: readonly string[], starts: readonly StartPosition[], more = {}) {
+    this.group = group
     const options: ReaderOptions = {
       group,
       topics,

@@ -1,4 +1,6 @@
 /** A node as the control server sees one, with whatever numbers a test gives it; and a reader of `{"user":...}` lines. */
+
+import { ClusterMap } from '../../src/cluster/map.ts'
 import type { SourceReader } from '../../src/codec/port.ts'
 import type { ControlConfig, Source } from '../../src/config/model.ts'
 import type { NodeView, PartitionView } from '../../src/inspect/view.ts'
@@ -66,11 +68,13 @@ export interface FakeNode extends NodeView {
   partitions: readonly PartitionView[]
 }
 
+const nobody = { members: async () => ({ state: 'empty', members: [] }) as const }
+
 const noLog = { kind: 'kafka' } as Log
 
 export function fakeNode(
   partitions: readonly PartitionView[],
-  given: { log?: Log; inFlightBytes?: number; id?: string; sources?: readonly Source[] } = {},
+  given: { log?: Log; map?: NodeView['map']; inFlightBytes?: number; id?: string; sources?: readonly Source[] } = {},
 ): FakeNode {
   return {
     id: given.id ?? 'node-1',
@@ -86,6 +90,7 @@ export function fakeNode(
     topics: TOPICS,
     partitionCount: 4,
     commits: 12,
+    map: given.map ?? new ClusterMap({ log: nobody, group: 'postview-feed', partitionCount: () => 4 }),
     partitions,
   }
 }

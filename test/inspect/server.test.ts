@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ClusterMap } from '../../src/cluster/map.ts'
+import { encodeMember } from '../../src/cluster/member.ts'
 import { findNodes } from '../../src/inspect/address.ts'
 import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
 import type { NodeStatus } from '../../src/inspect/status.ts'
@@ -228,5 +230,43 @@ describe('where it listens', () => {
     const response = await fetch(`${url}/nothing?user=secret`)
     expect(response.status).toBe(404)
     expect(await response.json()).toEqual({ error: 'no GET /nothing here' })
+  })
+})
+
+describe('the cluster', () => {
+  it('is told by any node: who is in it, who has what, and who owns a user', async () => {
+    const info = encodeMember({
+      id: 'node-2',
+      url: 'http://other:7400',
+      version: '1',
+      fingerprint: 'f',
+      digests: {},
+      owns: [],
+      holds: [],
+    })
+    const log = {
+      members: async () => ({ state: 'stable', members: [{ memberId: 'm', info, partitions: [0, 1, 2, 3] }] }) as const,
+    }
+    const map = new ClusterMap({ log, group: 'postview-feed', partitionCount: () => 4 })
+    const url = await start(fakeNode([], { map }))
+    const member = { id: 'node-2', url: 'http://other:7400', version: '1', fingerprint: 'f', partitions: [0, 1, 2, 3] }
+    expect(await json(url, '/cluster')).toEqual({
+      node: 'node-1',
+      group: 'postview-feed',
+      partitionCount: 4,
+      isMoving: false,
+      strangers: 0,
+      members: [member],
+    })
+    expect(await json(url, '/owner?user=u%3A1')).toMatchObject({ owner: member, isHere: false, isMoving: false })
+    expect((await fetch(`${url}/owner`)).status).toBe(400)
+  })
+
+  it('cannot be told while the coordinator does not answer', async () => {
+    const log = { members: () => Promise.reject(new Error('no coordinator')) }
+    const map = new ClusterMap({ log, group: 'g', partitionCount: () => 4 })
+    const url = await start(fakeNode([], { map }))
+    const answer = await fetch(`${url}/cluster`)
+    expect([answer.status, await answer.json()]).toEqual([503, { error: 'no coordinator' }])
   })
 })

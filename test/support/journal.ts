@@ -29,6 +29,7 @@ export function journalFailing(store: JournalStore, failing: () => boolean): Jou
   })
   return {
     partition: (partition) => wrapped.partition(partition),
+    marks: (count) => store.marks(count),
     close: () => wrapped.close(),
     movedAside: 0,
     get broken() {
@@ -45,6 +46,7 @@ async function* failingOrEmpty(error: Error | null): AsyncIterable<never> {
 function wrap(store: JournalStore, change: (name: PropertyKey, call: Call) => Call): JournalStore {
   return {
     partition: async (partition) => wrapPartition(await store.partition(partition), change),
+    marks: (count) => store.marks(count),
     close: () => store.close(),
     movedAside: store.movedAside,
     get broken() {

@@ -138,7 +138,7 @@ export class Recorder implements ReaderEvents {
       fetchBytesPerPartition: 1024 * 1024,
       maxWaitMs: 100,
       maxInflatedBytes: options.maxInflatedBytes ?? 16 * 1024 * 1024,
-      memberInfo: options.memberInfo,
+      memberInfo: options.memberInfo && (() => options.memberInfo!),
       onAssigned,
       onRevoking,
       onChunk,

@@ -14,6 +14,7 @@ import { resolve } from 'node:path'
 import type { RawChunk } from '../chunk.ts'
 import {
   type Committed,
+  type GroupView,
   type Log,
   LogError,
   type PartitionEnds,
@@ -124,6 +125,13 @@ export class EmbeddedLog implements Log {
       const { offset = -1, metadata = '' } = commits.get(topic, partition) ?? {}
       return { topic, partition, offset, metadata }
     })
+  }
+
+  /** The only member there can be is the reader of this process. */
+  async members(group: string): Promise<GroupView> {
+    this.checkOpen()
+    const member = this.readers.get(group)?.member
+    return member === undefined ? { state: 'empty', members: [] } : { state: 'stable', members: [member] }
   }
 
   async *readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk> {

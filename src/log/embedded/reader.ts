@@ -8,7 +8,14 @@
  *
  * Fails: `start` and `commit` reject; a loop that cannot go on ends them all and is told once through `onFailed`.
  */
-import { type CommitEntry, LogError, type Reader, type ReaderOptions, type TopicPartition } from '../port.ts'
+import {
+  type CommitEntry,
+  type GroupMember,
+  LogError,
+  type Reader,
+  type ReaderOptions,
+  type TopicPartition,
+} from '../port.ts'
 import { readRecordBatches } from '../recordBatch/reader.ts'
 import type { Commits } from './commits.ts'
 import type { PartitionLog } from './partition.ts'
@@ -65,6 +72,16 @@ export class EmbeddedReader implements Reader {
       throw error
     }
     for (const lane of this.lanes.values()) this.wake(lane)
+  }
+
+  /** As a group's coordinator would tell it. */
+  get member(): GroupMember {
+    const numbers = [...this.lanes.values()].map(({ log }) => log.partition)
+    return {
+      memberId: 'embedded',
+      info: this.options.memberInfo?.() ?? Buffer.alloc(0),
+      partitions: [...new Set(numbers)].sort((a, b) => a - b),
+    }
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<void> {

@@ -15,6 +15,7 @@ import type { KafkaConfig } from '../../config/model.ts'
 import type { RawChunk } from '../chunk.ts'
 import {
   type Committed,
+  type GroupView,
   type Log,
   LogError,
   type PartitionEnds,
@@ -30,6 +31,7 @@ import type { Decode } from './decode.ts'
 import { isPassing, toLogError } from './errors.ts'
 import type { Client } from './internals.ts'
 import { Lookup } from './lookup.ts'
+import { groupView } from './members.ts'
 import { readRange } from './range.ts'
 import { KafkaReader } from './reader.ts'
 import { Topics } from './topics.ts'
@@ -97,7 +99,7 @@ class KafkaLog implements Log {
   /** Trap: kafkajs asks with a version that does not wait for pending transactional commits; see SEMANTICS section 6. */
   async committed(group: string, topics: readonly string[]): Promise<readonly Committed[]> {
     try {
-      const answer = await this.offsetsOf(group, topics)
+      const answer = await this.patiently(() => this.admin.fetchOffsets({ groupId: group, topics: [...topics] }))
       return answer.flatMap(({ topic, partitions }) =>
         partitions.map(({ partition, offset, metadata }) => ({
           topic,
@@ -111,12 +113,21 @@ class KafkaLog implements Log {
     }
   }
 
+  async members(group: string): Promise<GroupView> {
+    try {
+      const { groups } = await this.patiently(() => this.admin.describeGroups([group]))
+      return groupView(groups[0])
+    } catch (error) {
+      throw toLogError(error, `asking for the members of group ${group}`)
+    }
+  }
+
   /** Trap: a broker that has just come up knows no coordinator of the group yet, and kafkajs asks once. */
-  private async offsetsOf(group: string, topics: readonly string[]): ReturnType<Admin['fetchOffsets']> {
+  private async patiently<T>(ask: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + COORDINATOR_WAIT_MS
     for (;;) {
       try {
-        return await this.admin.fetchOffsets({ groupId: group, topics: [...topics] })
+        return await ask()
       } catch (error) {
         if (this.isClosed || !isPassing(error) || performance.now() > deadlineMs) throw error
       }

@@ -118,7 +118,7 @@ export class KafkaReader implements Reader {
     const { group, memberInfo, fetchBytesPerPartition, maxWaitMs, sessionTimeoutMs = SESSION_TIMEOUT_MS } = this.options
     return this.parts.client.consumer({
       groupId: group,
-      partitionAssigners: [ringAssigner(memberInfo ?? Buffer.alloc(0), this.hooks())],
+      partitionAssigners: [ringAssigner(memberInfo ?? (() => Buffer.alloc(0)), this.hooks())],
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 5),

@@ -14,7 +14,7 @@ export const ASSIGNER = 'postview-ring'
 const VERSION = 1
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
-export function ringAssigner(memberInfo: Buffer, hooks: GroupHooks): PartitionAssigner {
+export function ringAssigner(memberInfo: () => Buffer, hooks: GroupHooks): PartitionAssigner {
   return ({ cluster }) => {
     const partitionsOf = (topic: string) =>
       cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
@@ -23,7 +23,7 @@ export function ringAssigner(memberInfo: Buffer, hooks: GroupHooks): PartitionAs
       version: VERSION,
       protocol: ({ topics }: { topics: string[] }) => ({
         name: ASSIGNER,
-        metadata: MemberMetadata.encode({ version: VERSION, topics, userData: memberInfo }),
+        metadata: MemberMetadata.encode({ version: VERSION, topics, userData: memberInfo() }),
       }),
       assign: async ({ members, topics }: { members: readonly { memberId: string }[]; topics: string[] }) => {
         const partitions = new Map(topics.map((topic) => [topic, new Set(partitionsOf(topic))]))
