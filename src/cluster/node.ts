@@ -147,6 +147,7 @@ export class Node {
     this.outlets = await openOutlets({
       config,
       writer: this.writer,
+      node: this.id,
       viewReader: this.options.readers[0],
       onDeadLetters: (partition, base, count) => this.owned.get(partition)?.deadLettersWritten(base, count),
     })

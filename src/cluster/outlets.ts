@@ -13,6 +13,8 @@ import { KafkaSink } from '../sinks/kafka.ts'
 export interface OpenOutletsOptions {
   readonly config: Config
   readonly writer: Writer
+  /** Who emits. */
+  readonly node: string
   readonly viewReader: SourceReader
   readonly onDeadLetters: (partition: number, baseOffset: number, count: number) => void
 }
@@ -49,7 +51,7 @@ async function openSink(spec: SinkSpec, options: OpenOutletsOptions): Promise<En
   if (spec.type === 'kafka') {
     const { topic } = spec
     const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits, { topic })
-    return { encoder, sinks: [new KafkaSink(topic, spec.compression, writer)] }
+    return { encoder, sinks: [new KafkaSink(topic, spec.compression, writer, options.node)] }
   }
   const format: SampleFormat = spec.format === 'avro' ? { type: 'avro' } : { type: 'json' }
   const encoder = await openSampleEncoder(pipeline, format, viewReader, pipeline.limits)

@@ -72,6 +72,7 @@ export type EngagementOutcome =
   | 'unused' // no label has its type
   | 'late' // would have counted, and came when the view was sealed
   | 'orphan' // no view was known that it could belong to
+  | 'elsewhere' // not this view's; whose it is lies before what was read
   | 'quarantined' // an event that was taken out (ahead of the clock, or crashed its actor twice)
 
 export interface ExplainedEngagement extends Place {

@@ -13,6 +13,8 @@ export interface Verdict {
   /** The view that it is bound to; 0 when given up. */
   owner: number
   reason: number
+  /** The view that it belongs to, whether it counts for it or not; 0 if none is known. */
+  view: number
 }
 
 /** The deadline of a view: sealed once the watermark is past it. */
@@ -123,12 +125,14 @@ export function ownerOf(s: JoinState, e: number, watermarkMs: number): number {
 /** Decides an engagement (SEMANTICS.md section 3). */
 export function judge(s: JoinState, e: number, watermarkMs: number, verdict: Verdict): void {
   verdict.owner = 0
+  verdict.view = 0
   const type = B.u32(s.arena, e, L.E_TYPE)
   if (type === 0) {
     verdict.reason = GAVE_UP_UNUSED
     return
   }
   const owner = ownerOf(s, e, watermarkMs)
+  verdict.view = owner
   if (owner === 0) {
     verdict.reason = GAVE_UP_ORPHAN
     return
@@ -163,15 +167,15 @@ export function engagementHash(user: number, batch: EventBatch, i: number): numb
   return mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
 }
 
-/** Whether record i repeats an engagement that is undecided or bound to a pending view. */
-export function isRepeated(s: JoinState, user: number, batch: EventBatch, i: number, hash: number): boolean {
+/** The engagement that record i repeats: one that is undecided or bound to a pending view; 0 if there is none. */
+export function findRepeated(s: JoinState, user: number, batch: EventBatch, i: number, hash: number): number {
   for (let e = s.engagements.head(hash); e !== 0; e = s.engagements.next(e)) {
     if (B.u32(s.arena, e, L.E_HASH) !== hash || B.u32(s.arena, e, L.E_USER) !== user) continue
     const isSettled =
       B.hasFlag(s.arena, e, L.F_BOUND) && B.hasFlag(s.arena, B.u32(s.arena, e, L.E_PREVIOUS), L.F_SEALED)
-    if (!isSettled && sameEngagement(s, e, batch, i)) return true
+    if (!isSettled && sameEngagement(s, e, batch, i)) return e
   }
-  return false
+  return 0
 }
 
 function sameEngagement(s: JoinState, e: number, batch: EventBatch, i: number): boolean {

@@ -9,7 +9,7 @@
 
 import { hasTooLongId } from './batch.ts'
 import * as B from './blocks.ts'
-import { dueMs, engagementHash, findUser, findView, isRepeated, judge, typeOf, type Verdict } from './decide.ts'
+import { dueMs, engagementHash, findRepeated, findUser, findView, judge, typeOf, type Verdict } from './decide.ts'
 import { type EventBatch, REFUSED, VIEW } from './event.ts'
 import * as E from './evolve.ts'
 import { murmur2, partitionOf } from './hash.ts'
@@ -94,7 +94,7 @@ function replayView(s: JoinState, user: number, batch: EventBatch, i: number, la
 
 function replayEngagement(s: JoinState, user: number, batch: EventBatch, i: number): void {
   const hash = engagementHash(user, batch, i)
-  if (isRepeated(s, user, batch, i, hash)) return
+  if (findRepeated(s, user, batch, i, hash) !== 0) return
   const input = { source: s.source, type: typeOf(s, batch, i), writer: batch.writer[i], segment: s.segment, hash }
   const e = E.addEngagement(s, user, batch, i, input)
   E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
@@ -135,7 +135,7 @@ function sealAgain(s: JoinState, view: number, watermarkMs: number): void {
   B.setU32(s.arena, user, L.U_PENDING, B.u32(s.arena, user, L.U_PENDING) - 1)
 }
 
-const verdict: Verdict = { owner: 0, reason: 0 }
+const verdict: Verdict = { owner: 0, reason: 0, view: 0 }
 
 function decideAgain(s: JoinState, e: number, watermarkMs: number): void {
   judge(s, e, watermarkMs, verdict)

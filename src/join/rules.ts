@@ -54,10 +54,21 @@ export function needsValue(fold: Fold): boolean {
   return fold !== 'any' && fold !== 'count'
 }
 
-/** Whether an engagement counts for a label, by its delay after the view (SEMANTICS.md section 2). */
+/** How an engagement stands to a label that is on its type. */
+export const COUNTS = 0
+export const TOO_EARLY = 1
+export const TOO_LATE = 2
+export const NO_VALUE = 3
+
+/** Whether an engagement counts for a label, by its delay after the view, or why not (SEMANTICS.md section 2). */
+export function weigh(label: LabelRule, delayMs: number, toleranceMs: number, value: number): number {
+  if (delayMs < -toleranceMs) return TOO_EARLY
+  if (delayMs > label.withinMs) return TOO_LATE
+  return needsValue(label.fold) && Number.isNaN(value) ? NO_VALUE : COUNTS
+}
+
 export function counts(label: LabelRule, delayMs: number, toleranceMs: number, value: number): boolean {
-  if (delayMs < -toleranceMs || delayMs > label.withinMs) return false
-  return !needsValue(label.fold) || !Number.isNaN(value)
+  return weigh(label, delayMs, toleranceMs, value) === COUNTS
 }
 
 export function countsForAny(rules: Rules, type: number, delayMs: number, value: number): boolean {

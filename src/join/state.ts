@@ -17,6 +17,7 @@ import { E_CHAIN, E_HASH, NEXT, U_HASH, V_ID_HASH, V_ID_NEXT, V_ITEM_HASH, V_ITE
 import { type Ledger, newLedger } from './ledger.ts'
 import { NumberList } from './list.ts'
 import { NeededOffsets } from './needed.ts'
+import type { JoinObserver } from './observer.ts'
 import type { Rules } from './rules.ts'
 import { ChainTable } from './table.ts'
 import { Timers } from './timers.ts'
@@ -44,6 +45,8 @@ export class JoinState {
   batchNumber = 0
   /** The journal segment that the batch in hand goes to. */
   segment = 0
+  /** Told of each decision; nearly always there is none. */
+  observer: JoinObserver | undefined
   /** What the turn in hand is at: the record (index) or the due block; -1 and 0 between. Tells what a crash was over. */
   turnRecord = -1
   turnBlock = 0

@@ -12,9 +12,9 @@ import {
   deadlineMs,
   dueMs,
   engagementHash,
+  findRepeated,
   findView,
   isKnown,
-  isRepeated,
   judge,
   typeOf,
   type Verdict,
@@ -36,7 +36,7 @@ const BUCKET_OF_REASON: Record<number, number> = {
 /** What is due in this turn, in the order of (advance, engagements first, due time, address). */
 const due: number[] = []
 const dueFire: number[] = []
-const verdict: Verdict = { owner: 0, reason: 0 }
+const verdict: Verdict = { owner: 0, reason: 0, view: 0 }
 const identity = new Identity()
 
 /** Runs before each record of a turn: where tests let a turn fail. */
@@ -107,7 +107,7 @@ function settle(s: JoinState, upTo: number): void {
     s.turnBlock = address
     if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK)
       decideNow(s, address, dueFire[k], watermarkBefore(s, dueFire[k]))
-    else E.sealView(s, address, dueFire[k], dueFire[k] * 2)
+    else sealNow(s, address, dueFire[k], dueFire[k] * 2)
   }
   s.turnBlock = 0
   if (k === 0) return
@@ -122,12 +122,18 @@ function watermarkBefore(s: JoinState, fire: number): number {
 
 function decideNow(s: JoinState, e: number, fire: number, knownAtMs: number): void {
   judge(s, e, knownAtMs, verdict)
+  s.observer?.decided(e, verdict, fire)
   if (verdict.owner !== 0) {
     E.bind(s, e, verdict.owner)
     return
   }
   s.ledger[BUCKET_OF_REASON[verdict.reason]]++
   E.giveUp(s, e, verdict.reason, fire)
+}
+
+function sealNow(s: JoinState, view: number, fire: number, order: number): void {
+  E.sealView(s, view, fire, order)
+  s.observer?.sealed(view, fire, s.sealed.length - 1)
 }
 
 function takeView(s: JoinState, user: number, batch: EventBatch, i: number): void {
@@ -139,9 +145,9 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
   if (known !== 0 && !isKnown(s, known, watermarkMs)) E.hideView(s, known)
   else if (known !== 0) {
     s.ledger[Count.VIEW_DUPLICATES]++
-    if (!B.samePayload(s.arena, known, batch.payload, batch.payloadAt[i], batch.payloadLength[i])) {
-      s.ledger[Count.CONFLICTS]++
-    }
+    const conflict = !B.samePayload(s.arena, known, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
+    if (conflict) s.ledger[Count.CONFLICTS]++
+    s.observer?.viewRepeated(batch, i, known, conflict)
     return
   }
   const timeMs = batch.timeMs[i]
@@ -161,8 +167,9 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
     s.ledger[Count.LATE_VIEWS]++
     s.lateRecords.push(i)
   }
+  s.observer?.viewTaken(batch, i, view)
   const deadline = deadlineMs(s, view)
-  if (deadline < watermarkMs) E.sealView(s, view, i, i * 2 + 1)
+  if (deadline < watermarkMs) sealNow(s, view, i, i * 2 + 1)
   else if (deadline < s.lastWatermarkMs) queue(s, view, i)
   else s.timers.set(deadline, view)
 }
@@ -170,14 +177,17 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
 function takeEngagement(s: JoinState, user: number, batch: EventBatch, i: number): void {
   s.ledger[Count.ENGAGEMENTS]++
   const hash = engagementHash(user, batch, i)
-  if (isRepeated(s, user, batch, i, hash)) {
+  const known = findRepeated(s, user, batch, i, hash)
+  if (known !== 0) {
     s.ledger[Count.ENGAGEMENT_DUPLICATES]++
+    s.observer?.engagementRepeated(batch, i, known)
     return
   }
   const input = { source: s.source, type: typeOf(s, batch, i), writer: batch.writer[i], segment: s.segment, hash }
   const e = E.addEngagement(s, user, batch, i, input)
   E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   s.ledger[Count.UNDECIDED]++
+  s.observer?.engagementTaken(batch, i, e)
   const decidedMs = batch.timeMs[i] + s.rules.engagementWaitMs
   if (decidedMs < s.watermarkAt[i]) decideNow(s, e, i, s.watermarkAt[i])
   else if (decidedMs < s.lastWatermarkMs) queue(s, e, i)

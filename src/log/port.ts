@@ -121,8 +121,8 @@ export interface Log {
   committed(group: string, topics: readonly string[]): Promise<readonly Committed[]>
   /** Who is in the group and what each has. Any process may ask, a member or not. */
   members(group: string): Promise<GroupView>
-  /** Reads [from, to) of one partition outside any group. */
-  readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk>
+  /** Reads [from, to) of one partition outside any group; `fetchBytes`: about as much at a time. */
+  readRange(topic: string, partition: number, from: number, to: number, fetchBytes?: number): AsyncIterable<RawChunk>
   reader(options: ReaderOptions): Reader
   writer(): Promise<Writer>
   close(): Promise<void>

@@ -12,6 +12,9 @@ import type { Compression } from '../config/model.ts'
 import type { Writer } from '../log/port.ts'
 import { RecordBatchBuilder, type RecordHeader } from '../log/recordBatch/builder.ts'
 
+/** The header that says which node produced a batch: on its first record alone, so that no record is larger for it. */
+export const NODE_HEADER = 'node'
+
 /** Uncompressed; below brokers' default limit of a megabyte whatever the compression makes of it. */
 const BATCH_BYTES = 512 * 1024
 
@@ -26,6 +29,7 @@ export class BatchedTopic {
   private readonly topic: string
   private readonly compression: Compression
   private readonly writer: Writer
+  private readonly node: readonly RecordHeader[] | undefined
   private readonly onAppended: ((partition: number, baseOffset: number, count: number) => void) | undefined
 
   constructor(
@@ -33,11 +37,13 @@ export class BatchedTopic {
     compression: Compression,
     writer: Writer,
     onAppended?: (partition: number, baseOffset: number, count: number) => void,
+    node?: string,
   ) {
     this.topic = topic
     this.compression = compression
     this.writer = writer
     this.onAppended = onAppended
+    this.node = node === undefined ? undefined : [[NODE_HEADER, Buffer.from(node)]]
   }
 
   add(
@@ -55,7 +61,8 @@ export class BatchedTopic {
     const room = lane.builder.sizeBytes + keyLength + valueLength
     if (lane.builder.count > 0 && room > BATCH_BYTES) this.push(partition)
     const before = lane.builder.sizeBytes
-    lane.builder.add(stampMs, key, keyAt, keyLength, value, valueAt, valueLength, headers)
+    const own = before === 0 ? (headers ?? this.node) : headers
+    lane.builder.add(stampMs, key, keyAt, keyLength, value, valueAt, valueLength, own)
     this.bufferedBytes += lane.builder.sizeBytes - before
   }
 

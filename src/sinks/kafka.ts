@@ -10,8 +10,9 @@ import type { SampleSink } from './port.ts'
 export class KafkaSink implements SampleSink {
   private readonly batches: BatchedTopic
 
-  constructor(topic: string, compression: Compression, writer: Writer) {
-    this.batches = new BatchedTopic(topic, compression, writer)
+  /** `node`: told with each batch, so that it can be said later who emitted a sample. */
+  constructor(topic: string, compression: Compression, writer: Writer, node?: string) {
+    this.batches = new BatchedTopic(topic, compression, writer, undefined, node)
   }
 
   get bufferedBytes(): number {

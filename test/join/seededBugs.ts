@@ -74,8 +74,8 @@ export const BUGS: readonly Bug[] = [
   {
     name: 'copies of engagements count again',
     file: 'turn.ts',
-    old: 'if (isRepeated(s, user, batch, i, hash)) {',
-    new: 'if (hash < 0) {',
+    old: 'if (known !== 0) {\n    s.ledger[Count.ENGAGEMENT_DUPLICATES]++',
+    new: 'if (hash < 0) {\n    s.ledger[Count.ENGAGEMENT_DUPLICATES]++',
   },
   {
     name: 'late views are not marked',

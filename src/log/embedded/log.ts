@@ -134,11 +134,17 @@ export class EmbeddedLog implements Log {
     return member === undefined ? { state: 'empty', members: [] } : { state: 'stable', members: [member] }
   }
 
-  async *readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk> {
+  async *readRange(
+    topic: string,
+    partition: number,
+    from: number,
+    to: number,
+    fetchBytes = RANGE_READ_BYTES,
+  ): AsyncIterable<RawChunk> {
     this.checkOpen()
     const log = this.topicLogs.partition(topic, partition)
     for (let position = from; position < to; ) {
-      const bytes = await log.read(position, RANGE_READ_BYTES)
+      const bytes = await log.read(position, fetchBytes)
       if (bytes.length === 0) return
       const chunk = readRecordBatches(bytes, {
         topic,

@@ -135,9 +135,9 @@ class KafkaLog implements Log {
     }
   }
 
-  readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk> {
+  readRange(topic: string, partition: number, from: number, to: number, fetchBytes?: number): AsyncIterable<RawChunk> {
     const { decode = 'own', maxInflatedBytes = MAX_INFLATED_BYTES } = this.options
-    return readRange(this.lookup, { topic, partition, from, to, maxInflatedBytes, decode })
+    return readRange(this.lookup, { topic, partition, from, to, maxInflatedBytes, decode, fetchBytes })
   }
 
   reader(options: ReaderOptions): Reader {

@@ -69,7 +69,7 @@ export class Lookup {
   }
 
   /** One fetch of one partition, from its leader. */
-  async fetch(topic: string, partition: number, from: number): Promise<FetchedPartition> {
+  async fetch(topic: string, partition: number, from: number, bytes = RANGE_BYTES): Promise<FetchedPartition> {
     return this.trying(`reading ${topic}/${partition} from ${from}`, async () => {
       await this.know([topic])
       const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
@@ -79,8 +79,8 @@ export class Lookup {
         isolationLevel: READ_COMMITTED,
         maxWaitTime: RANGE_WAIT_MS,
         minBytes: 1,
-        maxBytes: RANGE_BYTES,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: RANGE_BYTES }] }],
+        maxBytes: bytes,
+        topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: bytes }] }],
       })
       return responses[0].partitions[0]
     })

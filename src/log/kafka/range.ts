@@ -22,6 +22,7 @@ export interface Range {
   readonly to: number
   readonly maxInflatedBytes: number
   readonly decode: Decode
+  readonly fetchBytes?: number
 }
 
 export async function* readRange(lookup: Lookup, range: Range): AsyncGenerator<RawChunk> {
@@ -41,7 +42,9 @@ async function fetchSome(lookup: Lookup, range: Range, from: number): Promise<Ra
   const { topic, partition, maxInflatedBytes } = range
   const deadlineMs = performance.now() + STALL_MS
   for (;;) {
-    const fetched = await lookup.fetch(topic, partition, from).catch((error) => explain(lookup, range, from, error))
+    const fetched = await lookup
+      .fetch(topic, partition, from, range.fetchBytes)
+      .catch((error) => explain(lookup, range, from, error))
     const highWatermark = Number(fetched.highWatermark)
     if (range.to > highWatermark) throw rangeError(topic, partition, range.to, 0, highWatermark)
     const [message] = fetched.messages

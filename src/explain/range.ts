@@ -1,0 +1,139 @@
+/**
+ * A view's part of the log, joined again: from before anything that could concern it, in the order in which a node takes
+ * sources (the one furthest behind in time first), until it is sealed and what came late for it has been seen.
+ *
+ * Invariant: the range is found by time, not by reading what lies before it.
+ */
+import type { SourceReader } from '../codec/port.ts'
+import type { EventBatch } from '../join/event.ts'
+import { SKIPPED } from '../join/event.ts'
+import type { Rules } from '../join/rules.ts'
+import type { Log, PartitionEnds } from '../log/port.ts'
+import { EventLog } from './eventLog.ts'
+import { Rerun } from './rerun.ts'
+import type { SeenView } from './witness.ts'
+
+/** Before the view, engagements are looked at so far back: longer windows than this would mean to read the whole log. */
+const MOST_LOOK_BACK_MS = 3_600_000
+/** After the seal, late engagements are looked for at least so long (event time). */
+const LOOK_AFTER_MS = 60_000
+
+/** Up to where a partition was joined, and what its clocks were then. */
+export interface AsOf {
+  /** Per source: records below it were joined. */
+  readonly offsets: readonly number[]
+  readonly watermarkMs: number
+  readonly highestMs: readonly number[]
+}
+
+export interface RangeOptions {
+  readonly log: Log
+  readonly rules: Rules
+  readonly topics: readonly string[]
+  readonly readers: readonly SourceReader[]
+  readonly partition: number
+  readonly partitions: number
+  readonly user: Buffer
+  readonly timeMs: number
+  readonly sampleId: string
+  /** Where the view lies, if that is known: it is read up to there, however late it came. */
+  readonly viewOffset?: number
+  readonly asOf: AsOf
+  readonly isQuarantined: (source: number, offset: number) => boolean
+}
+
+export interface RangeResult {
+  readonly rerun: Rerun
+  readonly view: SeenView | undefined
+  readonly recordsRead: number
+  /** The log was read from its beginning: nothing before it was left out. */
+  readonly isFromLow: boolean
+  /** Retention has deleted records that might have concerned the view. */
+  readonly isTrimmed: boolean
+  /** Event time before which the range may lack records. */
+  readonly fromMs: number
+}
+
+interface Lane {
+  readonly events: EventLog
+  readonly batches: AsyncGenerator<EventBatch>
+  isOver: boolean
+}
+
+export async function joinRange(options: RangeOptions): Promise<RangeResult> {
+  const { log, rules, topics, partition, asOf, timeMs } = options
+  const waitMs = rules.clockSkewToleranceMs + rules.allowedLatenessMs
+  const longestMs = rules.viewWaitMs - rules.engagementWaitMs
+  const fromMs = timeMs - waitMs - rules.outOfOrdernessMs - Math.min(longestMs, MOST_LOOK_BACK_MS)
+  const rerun = new Rerun({ ...options, sources: topics.length, highestMs: asOf.highestMs })
+  const ends = await endsOf(log, topics, partition)
+  let isFromLow = true
+  let isTrimmed = false
+  const lanes: Lane[] = []
+  for (let source = 0; source < topics.length; source++) {
+    const { low } = ends[source]
+    const to = Math.min(ends[source].high, asOf.offsets[source])
+    const { basis } = rules
+    const events = new EventLog({ log, topic: topics[source], partition, reader: options.readers[source], basis })
+    const from = await events.offsetBefore(fromMs, rules.outOfOrdernessMs, low, Math.max(low, to))
+    if (from > low) isFromLow = false
+    else if (low > 0) isTrimmed = true
+    if (from >= to) rerun.leaveOut(source)
+    lanes.push({ events, batches: events.read(from, to), isOver: from >= to })
+  }
+  await joinLanes(lanes, rerun, options)
+  const view = viewIn(rerun, options)
+  if (view?.seal === undefined && asOf.watermarkMs > rerun.watermarkMs) rerun.tick(asOf.watermarkMs)
+  const recordsRead = lanes.reduce((sum, { events }) => sum + events.recordsRead, 0)
+  return { rerun, view: viewIn(rerun, options), recordsRead, isFromLow, isTrimmed, fromMs }
+}
+
+async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOptions): Promise<void> {
+  const { rules, timeMs } = options
+  const afterMs = timeMs + rules.viewWaitMs + Math.max(LOOK_AFTER_MS, rules.outOfOrdernessMs)
+  try {
+    for (;;) {
+      const source = slowest(lanes, rerun)
+      if (source < 0) return
+      const next = await lanes[source].batches.next()
+      if (next.done === true) {
+        lanes[source].isOver = true
+        continue
+      }
+      skipFrom(next.value, options.asOf.offsets[source])
+      rerun.take(source, next.value)
+      if (rerun.watermarkMs > afterMs && isThrough(rerun, options)) return
+    }
+  } finally {
+    for (const { batches } of lanes) await batches.return(undefined)
+  }
+}
+
+/** The watermark is past all that concerns the view; a view that is known to come later is read up to. */
+function isThrough(rerun: Rerun, options: RangeOptions): boolean {
+  if (options.viewOffset === undefined) return true
+  return viewIn(rerun, options)?.seal !== undefined
+}
+
+function viewIn({ witness }: Rerun, { sampleId, viewOffset }: RangeOptions): SeenView | undefined {
+  const found = witness.views.filter((view) => view.sampleId === sampleId)
+  return found.find(({ offset }) => offset === viewOffset) ?? found[0]
+}
+
+function slowest(lanes: readonly Lane[], { state }: Rerun): number {
+  const { highestMs } = state.clocks
+  let slowest = -1
+  lanes.forEach(({ isOver }, source) => {
+    if (!isOver && (slowest < 0 || highestMs[source] < highestMs[slowest])) slowest = source
+  })
+  return slowest
+}
+
+function skipFrom(batch: EventBatch, offset: number): void {
+  for (let i = batch.count - 1; i >= 0 && batch.offset[i] >= offset; i--) batch.kind[i] = SKIPPED
+}
+
+async function endsOf(log: Log, topics: readonly string[], partition: number): Promise<PartitionEnds[]> {
+  const ends = await log.ends(topics)
+  return topics.map((topic) => ends.find((end) => end.topic === topic && end.partition === partition)!)
+}

@@ -1,0 +1,110 @@
+/**
+ * Explaining samples from the log of a node that has stopped: found by id, by user and time, by searching; as emitted, and
+ * with the answer that the events were made with.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { rulesOf } from '../../src/cluster/node.ts'
+import { committedAsOf } from '../../src/explain/asOf.ts'
+import { openSampleTopic } from '../../src/explain/emission.ts'
+import { Explainer } from '../../src/explain/explain.ts'
+import type { Answer } from '../../src/generate/event.ts'
+import { InsideWorld } from '../support/insideWorld.ts'
+
+let world: InsideWorld
+let answers: Map<string, Answer>
+let explainer: Explainer
+
+beforeAll(async () => {
+  world = await InsideWorld.open()
+  answers = await world.generate({ views: 3000, users: 60 })
+  const node = await world.start()
+  await world.reached('samples', answers.size)
+  await node.stop()
+  const { log, config, readers, topics } = world
+  explainer = new Explainer({
+    log,
+    pipeline: config.pipeline,
+    rules: rulesOf(config),
+    readers,
+    samples: await openSampleTopic(config.pipeline),
+    asOf: (partition) => committedAsOf(log, config.node.group, topics, partition),
+    nowMs: () => performance.now(),
+  })
+}, 120_000)
+
+afterAll(() => world.close())
+
+describe('a sealed sample', () => {
+  test('is explained as it was emitted and as its events were made', async () => {
+    const some = [...answers.values()].filter((_, i) => i % 100 === 7)
+    expect(some.length).toBeGreaterThan(20)
+    let counted = 0
+    for (const answer of some) {
+      const told = await explainer.explain({ sampleId: answer.sampleId })
+      expect(told).toMatchObject({ sampleId: answer.sampleId, status: 'sealed' })
+      for (const { name, value, delayMs } of told.labels) {
+        expect([name, value]).toEqual([name, answer.labels.get(name)])
+        expect([name, delayMs]).toEqual([name, answer.delaysMs.get(name)])
+      }
+      expect(told.emission).toMatchObject({ agrees: true, node: 'node-1', topic: 'samples' })
+      expect(told.seal?.watermarkMs).toBeGreaterThan(told.view!.deadlineMs)
+      expect(told.notes).toEqual([])
+      counted += told.engagements.filter(({ outcome }) => outcome === 'counted').length
+    }
+    expect(counted).toBeGreaterThan(10)
+  })
+
+  test('says which record sealed it, and that record is in the log', async () => {
+    const [answer] = answers.values()
+    const { seal, view } = await explainer.explain({ sampleId: answer.sampleId })
+    expect(seal!.by).toBe('record')
+    const { topic, partition, offset, timeMs } = seal!.record!
+    const seen: number[] = []
+    for await (const chunk of world.log.readRange(topic, partition, offset, offset + 1)) seen.push(...chunk.offset)
+    expect(seen[0]).toBe(offset)
+    expect(timeMs).toBeGreaterThan(view!.deadlineMs)
+  })
+
+  test('is found without a search where user and time are said', async () => {
+    const answer = [...answers.values()][1500]
+    const searched = await explainer.explain({ sampleId: answer.sampleId })
+    expect(searched.search.by).toBe('scan')
+    const { userId, timeMs } = searched.view!
+    const told = await explainer.explain({ sampleId: answer.sampleId, user: userId, atMs: timeMs })
+    expect(told.search.by).toBe('userAndTime')
+    expect({ ...told, search: null }).toEqual({ ...searched, search: null })
+    expect(told.search.recordsRead).toBeLessThan(searched.search.recordsRead)
+  })
+
+  test('of a partition says so where a user is given', async () => {
+    const answer = [...answers.values()][900]
+    const all = await explainer.explain({ sampleId: answer.sampleId })
+    const told = await explainer.explain({ sampleId: answer.sampleId, user: all.view!.userId })
+    expect(told.view).toEqual(all.view)
+    const other = await explainer.explain({ sampleId: answer.sampleId, user: `${all.view!.userId}x`, atMs: 1 })
+    expect(other).toMatchObject({ status: 'notFound', view: null })
+  })
+})
+
+describe('what is not sealed', () => {
+  test('is pending with its labels so far', async () => {
+    const ends = await world.log.ends([world.topics[0]])
+    const last = ends.find(({ high, low }) => high > low)!
+    let id = ''
+    for await (const chunk of world.log.readRange(last.topic, last.partition, last.high - 1, last.high)) {
+      const value = chunk.bytes.subarray(chunk.valueAt[0], chunk.valueAt[0] + chunk.valueLength[0])
+      id = (world.readers[0].toJson(value, 0) as { view_id: string }).view_id
+    }
+    const told = await explainer.explain({ sampleId: id })
+    expect(told).toMatchObject({ status: 'pending', seal: null, emission: null })
+    expect(told.labels.map(({ value }) => value)).toEqual(told.labels.map(() => 0))
+    expect(told.summary).toContain('Not sealed yet')
+  })
+
+  test('or is not there at all is told as that', async () => {
+    const told = await explainer.explain({ sampleId: 'no such view' })
+    expect(told).toMatchObject({ status: 'notFound', engagements: [], view: null })
+    const limited = await explainer.explain({ sampleId: 'no such view', mostRecords: 1 })
+    expect(limited.notes.join()).toContain('were looked through')
+  })
+})

@@ -1,0 +1,127 @@
+/**
+ * A node in the test's own process over an embedded log, with generated events whose answer is known: what the tests of
+ * looking inside look at.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Node } from '../../src/cluster/node.ts'
+import { openJournal, openLog } from '../../src/cluster/open.ts'
+import { setUp } from '../../src/cluster/setup.ts'
+import type { SourceReader } from '../../src/codec/port.ts'
+import { openSourceReader } from '../../src/codec/source.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import type { Answer } from '../../src/generate/event.ts'
+import { planGeneration, type Wishes } from '../../src/generate/plan.ts'
+import { runGeneration } from '../../src/generate/run.ts'
+import { LogTarget } from '../../src/generate/toLog.ts'
+import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
+import type { BeforeRecord } from '../../src/join/turn.ts'
+import type { JournalStore } from '../../src/journal/port.ts'
+import type { Log } from '../../src/log/port.ts'
+import { type TempDir, tempDir } from './tempDir.ts'
+
+const SILENT = { info() {}, warn() {}, error() {} }
+const LOOK_EVERY_MS = 20
+const SEALED_WITHIN_MS = 60_000
+
+export interface InsideOptions {
+  readonly configFolder?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export class InsideWorld {
+  readonly config: Config
+  readonly log: Log
+  readonly readers: readonly SourceReader[]
+  node!: Node
+  private readonly folder: TempDir
+  private readonly journal: JournalStore
+
+  static async open({ configFolder = 'config', env = {} }: InsideOptions = {}): Promise<InsideWorld> {
+    const folder = await tempDir()
+    const config = loadConfig(configFolder, { POSTVIEW_DATA_DIR: join(folder.path, 'data'), ...env })
+    const log = await openLog(config, 'inside', SILENT)
+    const { sources, limits } = config.pipeline
+    const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
+    await setUp({ log, config, readers, logger: SILENT })
+    return new InsideWorld(folder, config, log, readers, await openJournal(config, SILENT))
+  }
+
+  private constructor(
+    folder: TempDir,
+    config: Config,
+    log: Log,
+    readers: readonly SourceReader[],
+    journal: JournalStore,
+  ) {
+    this.folder = folder
+    this.config = config
+    this.log = log
+    this.readers = readers
+    this.journal = journal
+  }
+
+  get topics(): readonly string[] {
+    return this.config.pipeline.sources.map(({ topic }) => topic)
+  }
+
+  async start(beforeRecord?: BeforeRecord): Promise<Node> {
+    const { config, log, readers, journal } = this
+    this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord })
+    await Promise.race([this.node.start(), this.node.failed])
+    return this.node
+  }
+
+  /** Writes events to the log. Returns the answer of each view but the closing ones, by sample id. */
+  async generate(wishes: Partial<Wishes>, close = true, nowMs = Date.now()): Promise<Map<string, Answer>> {
+    const { config, log } = this
+    const all = {
+      views: 500,
+      users: 25,
+      seed: 3,
+      spanMs: 3_600_000,
+      engagementRate: 0.5,
+      duplicates: 0.1,
+      repeats: 0.2,
+    }
+    const plan = planGeneration(config.pipeline, { ...all, ...wishes }, nowMs)
+    const target = await LogTarget.open(log, config.pipeline, wishes.seed ?? 3, config.node.embedded.partitions)
+    const answers = new Map<string, Answer>()
+    await runGeneration(plan, target, {
+      close,
+      nowMs: () => performance.now(),
+      sleep,
+      onAnswer: (answer) => {
+        if (!answer.isClosing) answers.set(answer.sampleId, answer)
+        return undefined
+      },
+      onProgress: () => {},
+    })
+    await target.close()
+    return answers
+  }
+
+  count(field: LedgerField): number {
+    const at = LEDGER_FIELDS.indexOf(field)
+    return this.node.partitions.reduce((sum, { state }) => sum + state.ledger[at], 0)
+  }
+
+  /** Resolves when the count is reached; rejects when the node fails or it takes too long. */
+  async reached(field: LedgerField, atLeast: number): Promise<void> {
+    const untilMs = performance.now() + SEALED_WITHIN_MS
+    const wait = async (): Promise<void> => {
+      while (this.count(field) < atLeast) {
+        if (performance.now() > untilMs) throw new Error(`${field} are ${this.count(field)}, not ${atLeast}`)
+        await sleep(LOOK_EVERY_MS)
+      }
+    }
+    await Promise.race([wait(), this.node.failed])
+  }
+
+  async close(): Promise<void> {
+    await this.node?.stop()
+    await this.journal.close()
+    await this.log.close()
+    await this.folder.remove()
+  }
+}
