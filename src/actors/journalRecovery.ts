@@ -34,6 +34,9 @@ export interface JournalRecoveryOptions {
   readonly watermarkMs: number
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
+  /** Told how far it has come. */
+  readonly onCovered: (coveredTo: Float64Array) => void
+  readonly isStopped: () => boolean
 }
 
 export interface JournalRecovery {
@@ -148,6 +151,8 @@ class SegmentReplay {
           break
         }
         await this.replay(sequence, segment)
+        this.options.onCovered(this.coveredTo)
+        if (this.options.isStopped()) break
       }
     } catch (error) {
       if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error

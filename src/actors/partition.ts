@@ -15,7 +15,6 @@
  */
 import { admitTick, type DeadRecord } from '../join/batch.ts'
 import { EventBatch } from '../join/event.ts'
-import { finishReplay } from '../join/replay.ts'
 import { JoinState } from '../join/state.ts'
 import { takeTurn } from '../join/turn.ts'
 import type { RawChunk } from '../log/chunk.ts'
@@ -23,15 +22,15 @@ import { type AdvanceParts, advance, type InHand } from './advance.ts'
 import { admitChunk, Flags, LateInReplay, skipBelow } from './arrival.ts'
 import { captureOf } from './capture.ts'
 import { Inbox } from './inbox.ts'
-import { recoverJournal } from './journalRecovery.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import type { Capture, PartitionOptions, PartitionRates } from './partitionOptions.ts'
 import type { Position } from './position.ts'
 import { patiently } from './preparing.ts'
+import type { ReplayView } from './progress.ts'
 import { Pump } from './pump.ts'
 import { Quarantine } from './quarantine.ts'
-import { type ReplayParts, replayChunk } from './replayChunk.ts'
+import { Rebuild, type Recovered } from './rebuild.ts'
 import type { Culprit } from './restart.ts'
 import { Restarter } from './restarter.ts'
 import { Spill } from './spill.ts'
@@ -45,7 +44,7 @@ export class Partition {
   readonly users: Users
   readonly rates: PartitionRates = { recordsJoined: 0, chunksJoined: 0, joinMs: 0, recordsReplayed: 0 }
   /** What the start made of the journal. */
-  recovered: { segmentsRead: number; refused?: string } = { segmentsRead: 0 }
+  recovered: Recovered = { segmentsRead: 0 }
   /** Per source: the next offset to take. */
   readonly position: Float64Array
   /** Per source: the log's end when last heard of; Infinity while unknown. */
@@ -55,16 +54,16 @@ export class Partition {
   private readonly options: PartitionOptions
   private readonly memory: Memory
   private readonly parts: AdvanceParts
-  private readonly replayParts: ReplayParts
+  private readonly rebuild: Rebuild
   private readonly restarter: Restarter
   private readonly output: PartitionOutput
   private readonly inbox: Inbox
   private readonly batch = new EventBatch()
   private readonly flags = new Flags()
   private quarantine: Quarantine
-  /** Per source: where live begins; replay covers what lies below. */
-  private readonly liveFrom: Float64Array
   private readonly neededFloor: Float64Array
+  /** Per source: where the log began when this was begun. */
+  private lows: readonly number[] = []
   /** Per source: up to where the journal has everything. */
   private readonly coveredTo: Float64Array
   private chunk: RawChunk | undefined
@@ -86,7 +85,6 @@ export class Partition {
     this.index = options.partition
     this.state = new JoinState(options.rules, sources)
     this.position = new Float64Array(sources)
-    this.liveFrom = new Float64Array(sources)
     this.neededFloor = new Float64Array(sources)
     this.endOffset = new Float64Array(sources).fill(Number.POSITIVE_INFINITY)
     this.quarantine = new Quarantine(sources, 0)
@@ -113,11 +111,13 @@ export class Partition {
     const { state, users, store, spill, memory, output, flags } = this
     this.parts = { state, users, store, spill, memory, output, flags, waiting }
     const lateInReplay = new LateInReplay(options.rules, sources)
-    const { batch, position, coveredTo } = this
-    this.replayParts = { state, batch, store, flags, lateInReplay, position, coveredTo }
+    const { batch, position, coveredTo, rates } = this
+    const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }
+    this.rebuild = new Rebuild({ ...options, parts: replayParts, memory, rates, waiting })
     this.restarter = new Restarter({
       ...options,
-      ...this.replayParts,
+      state,
+      position,
       keying: options,
       isQuarantined: this.isQuarantined,
       quarantine: (culprit, reason, key, value) => this.isolate(culprit, reason, key, value),
@@ -136,32 +136,48 @@ export class Partition {
     return this.inbox.isPaused(source)
   }
 
-  /** Starts from a commit: clocks, ledger and quarantine as committed; replay from what is still needed. */
-  async restore(position: Position, quarantine: Quarantine): Promise<void> {
+  /** Why it stands still, where it does: nothing after that is committed. */
+  get stoppedBy(): Error | undefined {
+    return this.failure
+  }
+
+  /** How far the replay has come; undefined once it is through. */
+  get replay(): ReplayView | undefined {
+    return this.replaying ? this.rebuild.progress.view : undefined
+  }
+
+  /** Starts from a commit: clocks and ledger as committed. `lows` says where the log begins, by topic. */
+  begin(at: Position, lows: ReadonlyMap<string, number>): void {
     const s = this.state
-    s.ledger.set(position.ledger)
+    const sources = this.options.topics.map((topic) => at.sources.get(topic)!)
+    s.ledger.set(at.ledger)
     s.clocks.restore(
-      position.watermarkMs,
-      this.options.topics.map((topic) => position.sources.get(topic)!.highestMs),
+      at.watermarkMs,
+      sources.map((source) => source.highestMs),
     )
-    this.quarantine = quarantine
-    const at = this.options.topics.map((topic) => position.sources.get(topic)!)
-    const offsets = at.map((source) => source.offset)
-    this.store.restored(offsets)
-    const recovered = await recoverJournal({
-      ...this.options,
-      ...this.parts,
-      quarantine,
-      offsets,
-      neededFrom: at.map((source) => source.neededFrom),
-      watermarkMs: position.watermarkMs,
+    this.position.set(sources.map((source) => source.offset))
+    this.neededFloor.set(sources.map((source) => source.neededFrom))
+    this.lows = this.options.topics.map((topic) => lows.get(topic)!)
+  }
+
+  /** Rebuilds the state up to where it was begun. Resolves when the partition is live, stopped or failed. */
+  restore(quarantine: Quarantine): Promise<void> {
+    const restored = this.turnstile.run(async () => {
+      if (this.stopped) return
+      this.quarantine = quarantine
+      const offsets = [...this.position]
+      this.store.restored(offsets)
+      const { watermarkMs } = this.state.clocks
+      const target = { offsets, neededFrom: [...this.neededFloor], lows: this.lows, watermarkMs, quarantine }
+      const recovered = await this.rebuild.run(target)
+      if (recovered === undefined) return
+      this.recovered = recovered
+      this.replaying = false
     })
-    this.liveFrom.set(offsets)
-    this.neededFloor.set(at.map((source) => source.neededFrom))
-    this.position.set(recovered.coveredTo)
-    this.coveredTo.set(recovered.coveredTo)
-    this.recovered = { segmentsRead: recovered.segmentsRead, refused: recovered.refused }
-    await this.finishReplayIfThrough()
+    return restored.then(
+      () => void this.pump.run(),
+      () => {}, // told to `onFailed`
+    )
   }
 
   /** A fetched chunk; kept until its turn comes. */
@@ -191,10 +207,11 @@ export class Partition {
 
   /** After answers: what the moved clocks made due is done. */
   tick(): Promise<void> {
+    if (this.replaying) return Promise.resolve()
     void this.pump.run()
     return this.turnstile.run(async () => {
       const s = this.state
-      if (this.stopped || this.replaying || s.clocks.watermarkMs <= s.lastWatermarkMs) return
+      if (this.stopped || s.clocks.watermarkMs <= s.lastWatermarkMs) return
       admitTick(s)
       await this.advance()
       this.output.push()
@@ -217,7 +234,7 @@ export class Partition {
       if (this.failure !== undefined) throw this.failure // half a batch is in hand: nothing after it is committed
       return captureOf({
         ...this.parts,
-        ...this.replayParts,
+        position: this.position,
         topics: this.options.topics,
         neededFloor: this.neededFloor,
         quarantine: this.quarantine,
@@ -259,12 +276,13 @@ export class Partition {
 
   /** Where the log is to be read from for this source: behind what waits in the inbox. */
   fetchFrom(source: number): number {
-    return this.inbox.endOf(source) ?? this.position[source]
+    return Math.max(this.inbox.endOf(source) ?? this.position[source], this.lows[source])
   }
 
   /** The partition was kept through a rebalance. */
   kept(): void {
-    this.inbox.pauseAgain()
+    if (this.failure === undefined) this.inbox.pauseAgain()
+    else this.pauseAll()
   }
 
   /** Takes no further chunk; what is in hand is finished. */
@@ -289,14 +307,8 @@ export class Partition {
   }
 
   private next(): { source: number; chunk: RawChunk } | undefined {
-    if (this.stopped || this.isQuiet || this.starved) return undefined
-    if (!this.replaying) return this.inbox.take(this.progress)
-    for (let source = 0; source < this.position.length; source++) {
-      if (this.position[source] >= this.liveFrom[source]) continue
-      const chunk = this.inbox.takeFrom(source)
-      if (chunk !== undefined) return { source, chunk }
-    }
-    return undefined
+    if (this.stopped || this.isQuiet || this.starved || this.replaying) return undefined
+    return this.inbox.take(this.progress)
   }
 
   private readonly isQuarantined = (source: number, offset: number): boolean => this.quarantine.has(source, offset)
@@ -306,12 +318,18 @@ export class Partition {
     hasMore: (source: number): boolean => this.position[source] < this.endOffset[source],
   }
 
-  private fail(error: Error): void {
+  /** It cannot go on: what was committed stands, nothing after it is. */
+  fail(error: Error): void {
     if (this.stopped) return
     this.stopped = true
     this.failure = error
     this.inbox.clear()
+    this.pauseAll()
     this.options.onFailed(error)
+  }
+
+  private pauseAll(): void {
+    for (let source = 0; source < this.position.length; source++) this.options.pause(source)
   }
 
   private async take(source: number, chunk: RawChunk): Promise<void> {
@@ -320,8 +338,7 @@ export class Partition {
     if (reader.prepare(chunk) !== undefined) await patiently(() => reader.prepare(chunk), this.parts.waiting)
     if (this.stopped) return
     reader.read(chunk, this.batch)
-    if (this.replaying) await this.replay(source, chunk)
-    else await this.join(source, chunk)
+    await this.join(source, chunk)
   }
 
   private async join(source: number, chunk: RawChunk): Promise<void> {
@@ -372,29 +389,5 @@ export class Partition {
     const stampMs = this.options.clock.wallMs()
     if (record >= 0) this.output.dead(this.chunk!, record, source, reason, true, stampMs)
     else this.output.deadBytes({ source, offset, reason, decided: true, key, value }, stampMs)
-  }
-
-  private async replay(source: number, chunk: RawChunk): Promise<void> {
-    const below = this.liveFrom[source]
-    const keying = { partition: this.index, partitions: this.options.partitions }
-    const rules = { source, below, keying, isQuarantined: this.isQuarantined }
-    this.rates.recordsReplayed += await replayChunk(this.replayParts, chunk, rules)
-    await this.memory.balance()
-    if (chunk.nextOffset > below) this.inbox.putBack(source, chunk)
-    await this.finishReplayIfThrough()
-  }
-
-  private async finishReplayIfThrough(): Promise<void> {
-    for (let source = 0; source < this.position.length; source++) {
-      if (this.position[source] < this.liveFrom[source]) return
-    }
-    const { watermarkMs } = this.state.clocks
-    const loading = this.store.load(undefined, watermarkMs)
-    if (loading !== undefined) await loading
-    finishReplay(this.state, watermarkMs)
-    this.store.replayed()
-    this.store.settle()
-    admitTick(this.state)
-    this.replaying = false
   }
 }

@@ -29,6 +29,8 @@ export interface Start {
   readonly position: Position
   /** Whether this position is to be committed before a record is taken in. */
   readonly isFirst: boolean
+  /** Where the log begins, by topic. */
+  readonly lows: ReadonlyMap<string, number>
 }
 
 export function startOf(input: RecoveryInput): Start {
@@ -37,7 +39,9 @@ export function startOf(input: RecoveryInput): Start {
     input.committed.filter((c) => c.partition === partition && c.offset >= 0).map((c) => [c.topic, c]),
   )
   const ends = new Map(input.ends.filter((e) => e.partition === partition).map((e) => [e.topic, e]))
-  if (topics.every((topic) => !found.has(topic))) return { position: earliest(topics, ends, input), isFirst: true }
+  const lows = new Map([...ends].map(([topic, { low }]) => [topic, low]))
+  if (topics.every((topic) => !found.has(topic)))
+    return { position: earliest(topics, ends, input), isFirst: true, lows }
   const offsets = new Map([...found].map(([topic, c]) => [topic, c.offset]))
   const told = found.get(topics[0])?.metadata ?? [...found.values()][0].metadata
   const read = decodeMetadata(told, offsets)
@@ -45,7 +49,7 @@ export function startOf(input: RecoveryInput): Start {
   let isFirst = false
   for (const topic of topics) {
     const known = read.sources.get(topic)
-    if (known !== undefined) checkRange(topic, partition, known, ends.get(topic)!)
+    if (known !== undefined) checkEnd(topic, partition, known, ends.get(topic)!)
     else if (found.has(topic))
       throw new RecoveryError(`${topic} partition ${partition} has a commit without Postview's metadata`)
     else if (wasKnown(told, topic)) {
@@ -56,7 +60,7 @@ export function startOf(input: RecoveryInput): Start {
     } else isFirst = true
     sources.set(topic, known ?? atLow(ends.get(topic)!))
   }
-  return { position: { ...read, sources }, isFirst }
+  return { position: { ...read, sources }, isFirst, lows }
 }
 
 function wasKnown(metadata: string, topic: string): boolean {
@@ -76,19 +80,21 @@ function atLow(ends: PartitionEnds): SourcePosition {
   return { offset: ends.low, highestMs: Number.NEGATIVE_INFINITY, neededFrom: ends.low }
 }
 
-function checkRange(topic: string, partition: number, at: SourcePosition, ends: PartitionEnds): void {
-  if (at.neededFrom < ends.low) {
-    throw new RecoveryError(
-      `${topic} partition ${partition}: offsets ${at.neededFrom} to ${ends.low - 1} are needed and no longer in the log ` +
-        '(retention has passed them). Lengthen the retention beyond the longest window; nothing was committed.',
-    )
-  }
-  if (at.offset > ends.high) {
-    throw new RecoveryError(
-      `${topic} partition ${partition}: offset ${at.offset} is committed but the log ends at ${ends.high}: was the topic ` +
-        'deleted and made anew?',
-    )
-  }
+/** What a rebuilding still has to read must be in the log. */
+export function checkRange(topic: string, partition: number, from: number, low: number): void {
+  if (from >= low) return
+  throw new RecoveryError(
+    `${topic} partition ${partition}: offsets ${from} to ${low - 1} are needed and no longer in the log ` +
+      '(retention has passed them). Lengthen the retention beyond the longest window; nothing was committed.',
+  )
+}
+
+function checkEnd(topic: string, partition: number, at: SourcePosition, ends: PartitionEnds): void {
+  if (at.offset <= ends.high) return
+  throw new RecoveryError(
+    `${topic} partition ${partition}: offset ${at.offset} is committed but the log ends at ${ends.high}: was the topic ` +
+      'deleted and made anew?',
+  )
 }
 
 /** Reads back the decisions that the log alone would not give (quarantined events). */

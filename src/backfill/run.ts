@@ -196,7 +196,8 @@ class Backfill {
     const start = { offset: 0, highestMs: Number.NEGATIVE_INFINITY, neededFrom: 0 }
     const sources = new Map(topics.map((topic) => [topic, start]))
     const position = { watermarkMs: Number.NEGATIVE_INFINITY, sources, deadLettersFrom: 0, ledger: [...newLedger()] }
-    await partition.restore(position, new Quarantine(topics.length, 0))
+    partition.begin(position, new Map(topics.map((topic) => [topic, 0])))
+    await partition.restore(new Quarantine(topics.length, 0))
     return partition
   }
 

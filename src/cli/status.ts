@@ -113,7 +113,7 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
   const rows = partitionsOf(nodes).map(({ node, partition: p }) => [
     String(p.partition),
     node,
-    p.state,
+    partitionState(p),
     formatTime(p.watermarkMs),
     formatDuration(p.watermarkLagMs),
     formatCount(p.pendingViews),
@@ -126,6 +126,12 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
     formatCount(p.ratePerS),
   ])
   return renderTable(columns, rows)
+}
+
+function partitionState({ state, replay }: PartitionStatus): string {
+  if (state !== 'replaying' || replay === null) return state
+  const seconds = replay.secondsLeft === null ? '' : `, ${formatDuration(replay.secondsLeft * 1000)}`
+  return `replaying ${replay.reading}: ${formatCount(replay.recordsLeft)} left${seconds}`
 }
 
 function partitionsOf(nodes: readonly NodeStatus[]): readonly { node: string; partition: PartitionStatus }[] {

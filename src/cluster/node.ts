@@ -14,7 +14,7 @@
 import { type ActorSystemRef, start as startSystem } from 'nact'
 import { Partition } from '../actors/partition.ts'
 import { encodeMetadata } from '../actors/position.ts'
-import { readQuarantine, startOf } from '../actors/recovery.ts'
+import { RecoveryError, readQuarantine, startOf } from '../actors/recovery.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { compileRules, type Rules } from '../join/rules.ts'
@@ -36,12 +36,15 @@ import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
 import { ClusterMap } from './map.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
+import { Slots } from './slots.ts'
 import { Standing } from './standing.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
 const FETCH_WAIT_MS = 250
 const ENDS_EVERY_MS = 250
+/** What one partition's replay holds of the log: two fetches. */
+const REPLAY_BYTES = 8 * 2 ** 20
 
 export interface Logger {
   info(fields: object, message: string): void
@@ -76,6 +79,7 @@ export class Node {
   private readonly system: ActorSystemRef
   private readonly owned = new Map<number, Partition>()
   private readonly committer: Committer
+  private readonly replays: Slots
   private readonly ends: EndsPoller
   private standing!: Standing
   private reader!: Reader
@@ -111,6 +115,7 @@ export class Node {
       onFailed: (error) => this.fail(error),
       onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
     })
+    this.replays = new Slots(Math.max(1, Math.floor(config.node.memory.inFlightBytes / REPLAY_BYTES)))
     this.ends = new EndsPoller({
       log,
       topics: this.topics,
@@ -234,10 +239,11 @@ export class Node {
     for (const index of fresh) {
       const deadEnd = deadEnds.find((end) => end.partition === index) as PartitionEnds
       const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
-      const quarantine = await readQuarantine(log, this.topics, { ...deadEnd, from: start.position.deadLettersFrom })
       const partition = await this.build(index)
-      await partition.restore(start.position, quarantine)
+      partition.begin(start.position, start.lows)
       this.owned.set(index, partition)
+      // Not awaited: partitions that are live already go on meanwhile.
+      void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
       const metadata = encodeMetadata(start.position)
       if (start.isFirst) {
         for (const [topic, at] of start.position.sources) {
@@ -247,6 +253,39 @@ export class Node {
     }
     if (first.length > 0) await this.commitFirst(first, fresh)
     this.options.logger.info({ partitions: fresh }, 'partitions assigned')
+  }
+
+  private async restore(partition: Partition, deadLetters: PartitionEnds & { from: number }): Promise<void> {
+    const startedMs = this.clock.monotonicMs()
+    try {
+      await this.replays.run(async () => {
+        await partition.restore(await readQuarantine(this.log, this.topics, deadLetters))
+      })
+    } catch (error) {
+      partition.fail(error as Error)
+    }
+    if (!partition.isLive) return
+    const { rates, recovered, index } = partition
+    const tookMs = Math.round(this.clock.monotonicMs() - startedMs)
+    this.options.logger.info(
+      { partition: index, tookMs, recordsReplayed: rates.recordsReplayed, segmentsRead: recovered.segmentsRead },
+      'partition live',
+    )
+  }
+
+  /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */
+  private partitionFailed(index: number, error: Error): void {
+    if (!(error instanceof RecoveryError)) {
+      this.fail(error)
+      return
+    }
+    this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
+    if (this.partitions.every(({ stoppedBy }) => stoppedBy !== undefined)) this.fail(error)
+  }
+
+  /** Those that cannot go on, with the reason. */
+  get stopped(): readonly Partition[] {
+    return this.partitions.filter(({ stoppedBy }) => stoppedBy !== undefined)
   }
 
   /** A partition without a commit commits its start before it takes a record in. */
@@ -284,7 +323,7 @@ export class Node {
       actorBytes: Math.floor(memory.actorBytes / shares),
       pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
-      onFailed: (error) => this.fail(error),
+      onFailed: (error) => this.partitionFailed(index, error),
       onTrouble: (error) => this.warn('a partition waits', error, { partition: index }),
       beforeRecord: this.options.beforeRecord,
       journal: journal ?? noPartitionJournal(),

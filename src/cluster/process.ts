@@ -2,7 +2,7 @@
  * A node as a process: opens what the configuration names, runs until told to stop or until it fails.
  *
  * How it fails: prints one line and gives exit code 1; SIGTERM and SIGINT end in a drained, flushed, committed stop and
- * exit code 0. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
+ * exit code 0, or 1 where a partition had stopped meanwhile. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
  */
 
 import { setFlagsFromString } from 'node:v8'
@@ -12,6 +12,7 @@ import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import { makeLogger } from './logger.ts'
 import { Node } from './node.ts'
 import { openJournal, openLog } from './open.ts'
+import { reportReplay } from './replayReport.ts'
 import { setUp } from './setup.ts'
 import { readVersion } from './version.ts'
 
@@ -38,6 +39,7 @@ export async function startNode(config: Config, id: string): Promise<number> {
   const journal = await openJournal(config, logger)
   const node = new Node({ config, id, log, readers, logger, journal })
   const { dataDir } = config.node
+  const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined
   try {
     control = await startControlServer({
@@ -59,10 +61,12 @@ export async function startNode(config: Config, id: string): Promise<number> {
   }
   logger.info({}, 'stopping')
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+  reported()
   await control.close()
   await node.stop()
   await journal.close()
   await log.close()
   logger.info({}, 'stopped')
-  return 0
+  for (const { stoppedBy } of node.stopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
+  return node.stopped.length === 0 ? 0 : 1
 }

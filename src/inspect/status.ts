@@ -3,6 +3,7 @@
  *
  * Invariant: what is not known is null, never left out and never a made-up 0; a number is always finite.
  */
+import type { ReplayView } from '../actors/progress.ts'
 import { PENDING, UNDECIDED } from '../join/ledger.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import type { NodeState, NodeView, PartitionView } from './view.ts'
@@ -28,7 +29,11 @@ export interface NodeStatus {
 
 export interface PartitionStatus {
   readonly partition: number
-  readonly state: 'live' | 'replaying'
+  readonly state: 'live' | 'replaying' | 'stopped'
+  /** Why it is stopped, or null. */
+  readonly reason: string | null
+  /** How far its replay has come; null once it is through. */
+  readonly replay: ReplayView | null
   readonly sources: readonly SourceStatus[]
   readonly watermarkMs: number | null
   readonly watermarkLagMs: number | null
@@ -128,7 +133,9 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
   const watermarkMs = finite(clocks.watermarkMs)
   return {
     partition: p.index,
-    state: p.isLive ? 'live' : 'replaying',
+    state: stateOf(p),
+    reason: p.stoppedBy?.message ?? null,
+    replay: p.stoppedBy === undefined ? (p.replay ?? null) : null,
     sources: topics.map((topic, source) => ({
       topic,
       position: p.position[source],
@@ -152,6 +159,11 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     ratePerS: Math.round(around.ratePerS(p.index)),
     journal: journalStatus(p),
   }
+}
+
+function stateOf({ stoppedBy, isLive }: PartitionView): PartitionStatus['state'] {
+  if (stoppedBy !== undefined) return 'stopped'
+  return isLive ? 'live' : 'replaying'
 }
 
 function journalStatus({ store, spill, recovered }: PartitionView): JournalStatus {
@@ -199,7 +211,9 @@ export function readinessOf(node: NodeView): Readiness {
   const waitingFor: string[] = []
   if (node.state !== 'running') waitingFor.push(`the node is ${node.state}`)
   for (const partition of node.partitions) {
-    if (!partition.isLive) waitingFor.push(`partition ${partition.index} is replaying`)
+    const { index, stoppedBy, isLive } = partition
+    if (stoppedBy !== undefined) waitingFor.push(`partition ${index} is stopped: ${stoppedBy.message}`)
+    else if (!isLive) waitingFor.push(`partition ${index} is replaying`)
   }
   return { ready: waitingFor.length === 0, waitingFor }
 }

@@ -4,6 +4,8 @@
  *
  * Invariant: nothing here is changed, awaited or kept by the inspection: a scrape costs the join a few reads.
  */
+
+import type { ReplayView } from '../actors/progress.ts'
 import type { ClusterMap } from '../cluster/map.ts'
 import type { NodeConfig, Pipeline } from '../config/model.ts'
 import type { JournalCounts } from '../journal/port.ts'
@@ -32,6 +34,10 @@ export interface NodeView {
 export interface PartitionView {
   readonly index: number
   readonly isLive: boolean
+  /** Why it stands still, where it does. */
+  readonly stoppedBy: Error | undefined
+  /** How far its replay has come; undefined once it is through. */
+  readonly replay: ReplayView | undefined
   /** Fetched and not yet joined. */
   readonly bufferedBytes: number
   /** Per source: the next offset to take; the log's end when last heard of, Infinity while unknown. */

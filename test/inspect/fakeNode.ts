@@ -22,6 +22,8 @@ export function ledgerOf(counts: Partial<Record<LedgerField, number>>): readonly
 
 export interface FakePartition {
   readonly isLive?: boolean
+  readonly stoppedBy?: Error
+  readonly replay?: PartitionView['replay']
   readonly bufferedBytes?: number
   readonly ledger?: Partial<Record<LedgerField, number>>
   readonly position?: readonly number[]
@@ -36,6 +38,8 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
   return {
     index,
     isLive: given.isLive ?? true,
+    stoppedBy: given.stoppedBy,
+    replay: given.replay,
     bufferedBytes: given.bufferedBytes ?? 0,
     position: given.position ?? [0, 0],
     endOffset: given.endOffset ?? [0, 0],

@@ -68,6 +68,7 @@ export class InProcessWorld implements CrashWorld {
     await setUp({ log, config, readers, logger: SILENT })
     this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord })
     await Promise.race([this.node.start(), this.node.failed])
+    await Promise.race([this.live(), this.node.failed])
     return this.node
   }
 
@@ -96,6 +97,10 @@ export class InProcessWorld implements CrashWorld {
       ),
     )
     this.sent += events.length
+  }
+
+  private async live(): Promise<void> {
+    while (!this.node!.partitions.every(({ isLive }) => isLive)) await sleep(LOOK_EVERY_MS)
   }
 
   /** The node's count, summed over its partitions. */

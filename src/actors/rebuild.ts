@@ -1,0 +1,117 @@
+/**
+ * Rebuilding a partition's state up to its commit, whatever it starts from (SEMANTICS.md section 6): the local journal if
+ * it reaches far enough, then the log up to the committed offsets, then what the committed watermark says was sealed.
+ *
+ * Owns: how far that has come. Nothing else touches the state meanwhile; nothing is emitted, sealed or counted.
+ *
+ * It reads the log by itself, outside the group: so the group's reader stands at the committed offsets from the start,
+ * partitions that stay are not held up by one that comes, and several are rebuilt at the same time, a chunk in turn.
+ *
+ * How it fails: a RecoveryError that names the range that the log no longer has; nothing has been committed then.
+ * Whoever stops the partition ends it between two chunks.
+ */
+import type { SourceReader } from '../codec/port.ts'
+import { admitTick } from '../join/batch.ts'
+import { finishReplay } from '../join/replay.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import { recoverJournal } from './journalRecovery.ts'
+import type { Memory } from './memory.ts'
+import type { PartitionOptions, PartitionRates } from './partitionOptions.ts'
+import { patiently, type Waiting } from './preparing.ts'
+import { ReplayProgress, recordsBetween } from './progress.ts'
+import type { Quarantine } from './quarantine.ts'
+import { checkRange } from './recovery.ts'
+import { type ReplayParts, replayChunk } from './replayChunk.ts'
+
+export interface RebuildOptions extends Omit<PartitionOptions, 'stateBytes'> {
+  readonly parts: Omit<ReplayParts, 'position'>
+  readonly memory: Memory
+  readonly rates: PartitionRates
+  readonly waiting: Waiting
+}
+
+/** What is rebuilt, and from where the log still has it. */
+export interface Target {
+  readonly watermarkMs: number
+  /** Per source: the committed offset, the lowest that it still needs, and the lowest in the log. */
+  readonly offsets: readonly number[]
+  readonly neededFrom: readonly number[]
+  readonly lows: readonly number[]
+  readonly quarantine: Quarantine
+}
+
+/** What the start made of the journal. */
+export interface Recovered {
+  readonly segmentsRead: number
+  readonly refused?: string
+}
+
+export class Rebuild {
+  readonly progress: ReplayProgress
+  private readonly options: RebuildOptions
+
+  constructor(options: RebuildOptions) {
+    this.options = options
+    this.progress = new ReplayProgress(() => options.clock.monotonicMs())
+  }
+
+  /** Undefined where the partition was stopped before the end. */
+  async run(target: Target): Promise<Recovered | undefined> {
+    const { options } = this
+    const { coveredTo } = options.parts
+    const { offsets } = target
+    this.progress.begin('journal', recordsBetween(target.neededFrom, offsets))
+    const recovered = await recoverJournal({
+      ...options,
+      ...options.parts,
+      ...target,
+      onCovered: (covered) => this.progress.left(recordsBetween(covered, offsets)),
+      isStopped: () => options.waiting.isStopped(),
+    })
+    coveredTo.set(recovered.coveredTo)
+    for (let source = 0; source < offsets.length; source++) {
+      checkRange(options.topics[source], options.partition, coveredTo[source], target.lows[source])
+    }
+    this.progress.begin('log', recordsBetween(coveredTo, offsets))
+    for (let source = 0; source < offsets.length; source++) await this.replayLog(source, target)
+    if (options.waiting.isStopped()) return undefined
+    await this.finish(target.watermarkMs)
+    return { segmentsRead: recovered.segmentsRead, refused: recovered.refused }
+  }
+
+  private async replayLog(source: number, target: Target): Promise<void> {
+    const { options } = this
+    const { parts, waiting } = options
+    const position = Float64Array.from(parts.coveredTo)
+    const below = target.offsets[source]
+    const keying = { partition: options.partition, partitions: options.partitions }
+    const isQuarantined = (from: number, offset: number): boolean => target.quarantine.has(from, offset)
+    const rules = { source, below, keying, isQuarantined }
+    if (position[source] >= below || waiting.isStopped()) return
+    for await (const chunk of options.readLog(source, position[source], below)) {
+      await prepare(options.readers[source], chunk, waiting)
+      if (waiting.isStopped()) return
+      options.readers[source].read(chunk, parts.batch)
+      options.rates.recordsReplayed += await replayChunk({ ...parts, position }, chunk, rules)
+      const balancing = options.memory.balance()
+      if (balancing !== undefined) await balancing
+      this.progress.left(recordsBetween(parts.coveredTo, target.offsets))
+      // Everybody else has a turn: heartbeats, and the chunks of other partitions.
+      await new Promise(setImmediate)
+    }
+  }
+
+  private async finish(watermarkMs: number): Promise<void> {
+    const { state, store } = this.options.parts
+    const loading = store.load(undefined, watermarkMs)
+    if (loading !== undefined) await loading
+    finishReplay(state, watermarkMs)
+    store.replayed()
+    store.settle()
+    admitTick(state)
+  }
+}
+
+async function prepare(reader: SourceReader, chunk: RawChunk, waiting: Waiting): Promise<void> {
+  if (reader.prepare(chunk) !== undefined) await patiently(() => reader.prepare(chunk), waiting)
+}
