@@ -241,7 +241,9 @@ class Run {
     for (let tries = 0; ; tries++) {
       const node = await this.spawn(harm)
       try {
-        this.options.world.nodeUrl = await within(node.ready, () => `the start of the node\n${node.tail()}`)
+        const url = await within(node.ready, () => `the start of the node\n${node.tail()}`)
+        this.options.world.nodeUrl = url
+        await within(live(url, node), () => `the replay of the node\n${node.tail()}`)
         return node
       } catch (error) {
         await node.kill()
@@ -292,6 +294,16 @@ class Run {
     }
     await this.end(node)
   }
+}
+
+/** All partitions are through their replay. A kill during it is `killEarly`'s. */
+async function live(url: string, node: NodeProcess): Promise<void> {
+  while (node.isRunning) {
+    const answer = await fetch(`${url}/ready`).catch(() => undefined)
+    if (answer?.ok) return
+    await sleep(LOOK_EVERY_MS)
+  }
+  throw new Error(`the node ended by itself:\n${node.tail()}`)
 }
 
 async function within<T>(promise: Promise<T>, what: () => string): Promise<T> {
