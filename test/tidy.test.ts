@@ -84,6 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   codec: ['config', 'join', 'type src/log/chunk.ts'],
   files: ['config', 'codec', 'src/log/chunk.ts', 'type src/log/port.ts', 'src/join/event.ts'],
   sinks: ['config', 'codec', 'files', 'log'],
+  delays: ['join'],
   actors: ['codec', 'config', 'join', 'journal', 'log', 'sinks', 'time'],
 }
 

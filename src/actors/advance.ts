@@ -23,6 +23,7 @@ export interface AdvanceParts {
   readonly output: PartitionOutput
   readonly flags: Flags
   readonly waiting: Waiting
+  readonly observe?: (state: JoinState) => void
 }
 
 /** The chunk in hand, with its records that go to the dead letters. */
@@ -61,6 +62,7 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
         parts.waiting,
       )
   }
+  parts.observe?.(s)
   if (s.batch !== undefined) parts.flags.note(s, s.batch)
   settleBatch(s, (user) => parts.memory.emptied(user))
   store.settle()

@@ -109,7 +109,7 @@ export class Partition {
     this.coveredTo = new Float64Array(sources)
     const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags } = this
-    this.parts = { state, users, store, spill, memory, output, flags, waiting }
+    this.parts = { state, users, store, spill, memory, output, flags, waiting, observe: options.observe }
     const lateInReplay = new LateInReplay(options.rules, sources)
     const { batch, position, coveredTo, rates } = this
     const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }

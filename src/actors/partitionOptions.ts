@@ -2,6 +2,7 @@
 import type { ActorSystemRef } from 'nact'
 import type { SourceReader } from '../codec/port.ts'
 import type { Rules } from '../join/rules.ts'
+import type { JoinState } from '../join/state.ts'
 import type { BeforeRecord } from '../join/turn.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
@@ -37,6 +38,8 @@ export interface PartitionOptions {
   readonly commitSoon: () => void
   /** Reads [from, to) of a source's log again. */
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
+  /** Looks at what each batch has brought about, before it is settled. */
+  readonly observe?: (state: JoinState) => void
   /** Runs before each record of a turn; tests inject faults with it. */
   readonly beforeRecord?: BeforeRecord
 }

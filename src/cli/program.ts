@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { readVersion } from '../cluster/version.ts'
 import { addCheck } from './check.ts'
 import { addCluster } from './cluster.ts'
+import { addDelays } from './delays.ts'
 import { addDemo } from './demo.ts'
 import { addGenerate } from './generate.ts'
 import { addJoin } from './join.ts'
@@ -17,6 +18,7 @@ export function makeProgram(): Command {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postview: ')) })
   addCluster(program)
   addLedger(program)
+  addDelays(program)
   addCheck(program)
   addSchema(program)
   addGenerate(program)

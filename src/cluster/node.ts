@@ -17,6 +17,7 @@ import { encodeMetadata } from '../actors/position.ts'
 import { RecoveryError, readQuarantine, startOf } from '../actors/recovery.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
+import { DelayWatch } from '../delays/watch.ts'
 import { compileRules, type Rules } from '../join/rules.ts'
 import type { BeforeRecord } from '../join/turn.ts'
 import { noPartitionJournal } from '../journal/none.ts'
@@ -70,6 +71,7 @@ export class Node {
   readonly topics: readonly string[]
   readonly log: Log
   readonly map: ClusterMap
+  readonly delays: DelayWatch | undefined
   /** Rejects when the node cannot go on. */
   readonly failed: Promise<never>
   partitionCount = 0
@@ -98,6 +100,7 @@ export class Node {
     this.clock = options.clock ?? systemClock
     this.topics = config.pipeline.sources.map((source) => source.topic)
     this.rules = rulesOf(config)
+    this.delays = watchOf(config, this.rules, this.clock)
     this.system = startSystem()
     this.map = new ClusterMap({ log, group: config.node.group, partitionCount: () => this.partitionCount })
     this.failed = new Promise((_, reject) => {
@@ -205,6 +208,7 @@ export class Node {
       for (const [index, partition] of this.owned) {
         if (partitions.includes(index)) continue
         this.owned.delete(index)
+        this.delays?.leave(index)
         await partition.stop()
       }
       const fresh = partitions.filter((index) => !this.owned.has(index))
@@ -325,6 +329,7 @@ export class Node {
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.partitionFailed(index, error),
       onTrouble: (error) => this.warn('a partition waits', error, { partition: index }),
+      observe: this.delays?.partition(index, shares),
       beforeRecord: this.options.beforeRecord,
       journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,
@@ -352,6 +357,11 @@ export class Node {
   private warn(message: string, error: Error, fields: object): void {
     this.options.logger.warn({ ...fields, error: error.message }, message)
   }
+}
+
+function watchOf({ node }: Config, rules: Rules, clock: Clock): DelayWatch | undefined {
+  const { horizonMs, memoryBytes } = node.delays
+  return horizonMs === 0 ? undefined : new DelayWatch({ rules, horizonMs, memoryBytes, startedMs: clock.wallMs() })
 }
 
 export function rulesOf(config: Pick<Config, 'pipeline'>): Rules {

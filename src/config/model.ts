@@ -123,6 +123,8 @@ export interface NodeConfig {
     /** Live user actors, all partitions together. */
     readonly actorBytes: number
   }
+  /** Observed delays of engagements: how far past the view (0: not at all), and what views remembered for it may take. */
+  readonly delays: { readonly horizonMs: number; readonly memoryBytes: number }
   readonly journal: boolean
   readonly embedded: {
     readonly fsyncMs: number

@@ -21,6 +21,7 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
       outputBytes: memory.output,
       actorBytes: memory.actors,
     },
+    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory },
     journal: given.journal,
     embedded: {
       fsyncMs: embedded.fsync,

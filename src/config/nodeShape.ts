@@ -94,6 +94,12 @@ export const nodeShape = z.strictObject({
       actors: positive(size()).prefault('256MiB'),
     })
     .prefault({}),
+  delays: z
+    .strictObject({
+      horizon: duration().prefault('24h'),
+      memory: positive(size()).prefault('32MiB'),
+    })
+    .prefault({}),
   journal: z.boolean({ error: 'must be true or false' }).default(true),
   embedded: z
     .strictObject({

@@ -23,6 +23,7 @@ import { Access } from './access.ts'
 import { type NodeAddress, removeAddress, writeAddress } from './address.ts'
 import { addClusterRoutes } from './cluster.ts'
 import { limitConnections } from './connections.ts'
+import { addDelays } from './delays.ts'
 import { isLoopback } from './guard.ts'
 import { ledgerReport } from './ledger.ts'
 import { makeMetrics } from './metrics.ts'
@@ -140,6 +141,7 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     return { node: node.id, ...ledgerReport(new Map(node.partitions.map((p) => [p.index, p.state.ledger]))) }
   })
   addClusterRoutes(app, node)
+  addDelays(app, node)
   addPosting(app, { node, readers: options.readers, clock })
   return { app, routes }
 }

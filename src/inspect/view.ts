@@ -8,6 +8,7 @@
 import type { ReplayView } from '../actors/progress.ts'
 import type { ClusterMap } from '../cluster/map.ts'
 import type { NodeConfig, Pipeline } from '../config/model.ts'
+import type { DelayWatch } from '../delays/watch.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
 
@@ -27,6 +28,8 @@ export interface NodeView {
   readonly partitionCount: number
   readonly commits: number
   readonly map: Pick<ClusterMap, 'read' | 'ownerOf'>
+  /** Absent: delays are not watched. */
+  readonly delays?: Pick<DelayWatch, 'snapshot'>
   /** This node's own. */
   readonly partitions: readonly PartitionView[]
 }

@@ -45,6 +45,7 @@ describe('what is left out has its documented default', () => {
       dataDir: 'data',
       control: { host: '127.0.0.1', port: 7400, mask: false, requestsPerS: 200 },
       memory: { stateBytes: 512 << 20, inFlightBytes: 64 << 20, outputBytes: 64 << 20, actorBytes: 256 << 20 },
+      delays: { horizonMs: 86_400_000, memoryBytes: 32 << 20 },
       journal: true,
       embedded: { fsyncMs: 5, retentionMs: 7 * 86_400_000, segmentBytes: 64 << 20, partitions: 4 },
       commitEveryMs: 1000,

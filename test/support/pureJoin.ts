@@ -124,6 +124,8 @@ export class PureJoin {
   readonly state: JoinState
   readonly samples: PureSample[] = []
   readonly side: PureSide[] = []
+  /** Looks at each batch before it is settled. */
+  observe: ((state: JoinState) => void) | undefined
   private readonly batch = new EventBatch()
   private readonly keying: { readonly partition: number; readonly partitions: number }
 
@@ -184,6 +186,7 @@ export class PureJoin {
     for (let k = 0; k < s.touched.length; k++) takeTurn(s, s.touched.items[k])
     for (const k of orderSealed(s)) this.samples.push(this.sample(k))
     for (const k of orderGaveUp(s)) this.addSide(k)
+    this.observe?.(s)
     settleBatch(s, (user) => dropUser(s, user))
     if (!balances(s.ledger)) throw new Error(`the ledger does not balance: ${JSON.stringify(this.ledger)}`)
   }
