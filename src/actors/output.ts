@@ -14,6 +14,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { SideOutlet } from '../sinks/lines.ts'
 import type { SampleSink } from '../sinks/port.ts'
+import type { Durations } from '../time/durations.ts'
 
 /** A sink with the encoder of its format; sinks of one format share the encoder and the bytes. */
 export interface EncodedSinks {
@@ -57,6 +58,9 @@ export interface OutputOptions {
   readonly outlets: Outlets
   readonly topics: readonly string[]
   readonly readers: readonly SourceReader[]
+  /** Of samples, from their deadline to now. */
+  readonly emissions: Durations
+  readonly onDeadLetter?: (source: number, offset: number) => void
   /** Told of each dead letter, in the order in which they are written. */
   readonly onDead: (source: number, offset: number, decided: boolean) => void
 }
@@ -73,14 +77,18 @@ export class PartitionOutput {
   /** A row's texts and payload, side by side: they lie in several blocks of the arena. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
 
+  private readonly emissions: Durations
   private readonly onDead: OutputOptions['onDead']
+  private readonly onDeadLetter: OutputOptions['onDeadLetter']
 
   constructor(options: OutputOptions) {
     this.partition = options.partition
     this.outlets = options.outlets
     this.topics = options.topics
     this.readers = options.readers
+    this.emissions = options.emissions
     this.onDead = options.onDead
+    this.onDeadLetter = options.onDeadLetter
   }
 
   /** Encodes sealed view k to every sink. A promise only while a schema is being registered. */
@@ -102,6 +110,7 @@ export class PartitionOutput {
       return undefined
     }
     this.addToSinks(stampMs)
+    this.emissions.add(stampMs - this.row.timeMs - s.rules.viewWaitMs)
     return undefined
   }
 
@@ -225,6 +234,7 @@ export class PartitionOutput {
   deadBytes(record: DeadLetter, stampMs: number): void {
     const { key, value } = record
     this.onDead(record.source, record.offset, record.decided)
+    this.onDeadLetter?.(record.source, record.offset)
     this.outlets.deadLetters.add(
       this.partition,
       stampMs,

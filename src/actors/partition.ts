@@ -24,7 +24,7 @@ import { captureOf } from './capture.ts'
 import { Inbox } from './inbox.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
-import type { Capture, PartitionOptions, PartitionRates } from './partitionOptions.ts'
+import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
 import type { Position } from './position.ts'
 import { patiently } from './preparing.ts'
 import type { ReplayView } from './progress.ts'
@@ -42,7 +42,7 @@ export class Partition {
   readonly index: number
   readonly state: JoinState
   readonly users: Users
-  readonly rates: PartitionRates = { recordsJoined: 0, chunksJoined: 0, joinMs: 0, recordsReplayed: 0 }
+  readonly rates = newRates()
   /** What the start made of the journal. */
   recovered: Recovered = { segmentsRead: 0 }
   /** Per source: the next offset to take. */
@@ -90,6 +90,7 @@ export class Partition {
     this.quarantine = new Quarantine(sources, 0)
     this.output = new PartitionOutput({
       ...options,
+      emissions: this.rates.emissions,
       onDead: (source, offset, decided) => this.quarantine.write(source, offset, decided),
     })
     this.inbox = new Inbox({ ...options, sources, limitBytes: options.inboxBytes })
@@ -357,8 +358,7 @@ export class Partition {
     await this.memory.balance()
     if (this.memory.isStarved) this.starve()
     this.rates.recordsJoined += batch.count
-    this.rates.chunksJoined++
-    this.rates.joinMs += this.options.clock.monotonicMs() - startedMs
+    this.rates.batches.add(this.options.clock.monotonicMs() - startedMs)
     if (this.inbox.bytes === 0) this.output.push()
     if (this.output.bufferedBytes > this.options.outputBytes) await this.output.flush()
   }

@@ -7,6 +7,7 @@ import type { BeforeRecord } from '../join/turn.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { Clock } from '../time/clock.ts'
+import { Durations } from '../time/durations.ts'
 import type { Outlets } from './output.ts'
 import type { Position } from './position.ts'
 import type { Epoch } from './store.ts'
@@ -30,6 +31,10 @@ export interface PartitionOptions {
   readonly onFailed: (error: Error) => void
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
+  /** A record went to the dead letters. */
+  readonly onDeadLetter?: (source: number, offset: number) => void
+  /** A user's actor crashed over this record, and was restarted. */
+  readonly onRestarted?: (source: number, offset: number, error: unknown) => void
   /** Where state may lie beside memory. */
   readonly journal: PartitionJournal
   readonly fingerprint: string
@@ -53,7 +58,13 @@ export interface Capture {
 
 export interface PartitionRates {
   recordsJoined: number
-  chunksJoined: number
-  joinMs: number
   recordsReplayed: number
+  /** Of a batch, from its first record to its last sample. */
+  readonly batches: Durations
+  /** Of a sample, from its view's deadline to its being made: event time against the wall clock. */
+  readonly emissions: Durations
+}
+
+export function newRates(): PartitionRates {
+  return { recordsJoined: 0, recordsReplayed: 0, batches: new Durations(), emissions: new Durations() }
 }

@@ -40,6 +40,7 @@ export interface RestarterOptions {
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
+  readonly onRestarted?: (source: number, offset: number, error: unknown) => void
   readonly isQuarantined: (source: number, offset: number) => boolean
   readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
 }
@@ -74,6 +75,7 @@ export class Restarter {
     const value = culprit === undefined ? null : payloadOf(s)
     const remains = undoTurn(s, user, this.marks)
     if (culprit === undefined) throw error
+    this.options.onRestarted?.(culprit.source, culprit.offset, error)
     if (again) {
       quarantineCulprit(s, culprit)
       const reason = `crashed its actor twice: ${error instanceof Error ? error.message : String(error)}`

@@ -14,6 +14,7 @@ import type { Partition } from '../actors/partition.ts'
 import type { Capture } from '../actors/partitionOptions.ts'
 import { encodeMetadata } from '../actors/position.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
+import { Durations } from '../time/durations.ts'
 
 export interface CommitterOptions {
   readonly everyMs: number
@@ -26,6 +27,9 @@ export interface CommitterOptions {
 
 export class Committer {
   commits = 0
+  /** From the capture to the group's acknowledgement; of it, until all output was durable. */
+  readonly commitTimes = new Durations()
+  readonly flushTimes = new Durations()
   private readonly options: CommitterOptions
   private timer: NodeJS.Timeout | undefined
   private current: Promise<void> = Promise.resolve()
@@ -67,6 +71,7 @@ export class Committer {
   }
 
   private async run(): Promise<boolean> {
+    const startedMs = performance.now()
     const live = this.options.partitions().filter((partition) => partition.isLive)
     const captures = await this.capture(live)
     if (captures === undefined) return false
@@ -79,6 +84,7 @@ export class Committer {
     }
     this.troubles = 0
     this.commits++
+    this.commitTimes.add(performance.now() - startedMs)
     for (const [partition, capture] of captures) {
       this.lastBatch.set(partition, capture.batchNumber)
       await partition.acknowledged(capture).catch((error: Error) => this.options.onFailed(error))
@@ -92,7 +98,9 @@ export class Committer {
       const captured = await Promise.all(live.map(async (p) => [p, await p.capture()] as const))
       const changed = captured.filter(([p, capture]) => this.lastBatch.get(p) !== capture.batchNumber)
       for (const [p, capture] of captured) if (this.lastBatch.get(p) === capture.batchNumber) p.abandoned(capture)
+      const startedMs = performance.now()
       await Promise.all(changed.map(([p]) => p.flushed()))
+      if (changed.length > 0) this.flushTimes.add(performance.now() - startedMs)
       return changed
     } catch (error) {
       this.options.onFailed(error as Error)

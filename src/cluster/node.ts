@@ -33,6 +33,7 @@ import {
   type Writer,
 } from '../log/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
+import type { Durations } from '../time/durations.ts'
 import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
 import { ClusterMap } from './map.ts'
@@ -75,6 +76,8 @@ export class Node {
   /** Rejects when the node cannot go on. */
   readonly failed: Promise<never>
   partitionCount = 0
+  /** Assignments that the group has given this node. */
+  assignments = 0
   private readonly options: NodeOptions
   private readonly clock: Clock
   private readonly rules: Rules
@@ -135,6 +138,14 @@ export class Node {
 
   get commits(): number {
     return this.committer.commits
+  }
+
+  get commitTimes(): Durations {
+    return this.committer.commitTimes
+  }
+
+  get flushTimes(): Durations {
+    return this.committer.flushTimes
   }
 
   get state(): 'starting' | 'running' | 'stopping' {
@@ -214,6 +225,7 @@ export class Node {
       const fresh = partitions.filter((index) => !this.owned.has(index))
       if (fresh.length > 0) await this.recover(fresh)
       for (const partition of this.owned.values()) partition.kept()
+      this.assignments++
       return partitions
         .filter((index) => this.owned.has(index))
         .flatMap((index) => this.startPositions(this.owned.get(index)!))
@@ -330,6 +342,12 @@ export class Node {
       onFailed: (error) => this.partitionFailed(index, error),
       onTrouble: (error) => this.warn('a partition waits', error, { partition: index }),
       observe: this.delays?.partition(index, shares),
+      onDeadLetter: (source, offset) =>
+        this.options.logger.warn(
+          { topic: this.topics[source], partition: index, offset },
+          'a record went to the dead letters: its reason is in its headers there',
+        ),
+      onRestarted: (source, offset, error) => this.restarted(index, source, offset, error),
       beforeRecord: this.options.beforeRecord,
       journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,
@@ -352,6 +370,15 @@ export class Node {
       })
       return undefined
     }
+  }
+
+  /** Without the error's text, which may quote what the record holds; the dead letter of a second crash has it. */
+  private restarted(partition: number, source: number, offset: number, error: unknown): void {
+    const { name } = error instanceof Error ? error : { name: typeof error }
+    this.options.logger.warn(
+      { topic: this.topics[source], partition, offset, error: name },
+      'a record crashed its user\u2019s actor, which was restarted',
+    )
   }
 
   private warn(message: string, error: Error, fields: object): void {

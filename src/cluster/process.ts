@@ -9,6 +9,7 @@ import { setFlagsFromString } from 'node:v8'
 import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
+import { faultLog } from './faultLog.ts'
 import { makeLogger } from './logger.ts'
 import { Node } from './node.ts'
 import { openJournal, openLog } from './open.ts'
@@ -22,7 +23,7 @@ const SMALL_STATE_BYTES = 128 * 2 ** 20
 const GARBAGE_PERCENT = 20
 
 export async function startNode(config: Config, id: string): Promise<number> {
-  const logger = makeLogger(config.node.log.level, { node: id })
+  const logger = faultLog(makeLogger(config.node.log.level, { node: id }))
   if (config.node.memory.stateBytes < SMALL_STATE_BYTES) setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -49,11 +50,13 @@ export async function startNode(config: Config, id: string): Promise<number> {
       dataDir,
       version: readVersion(),
       logger,
+      faults: logger.counts,
     })
     await Promise.race([node.start(control.url), node.failed])
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed])
   } catch (error) {
+    logger.flush()
     logger.error({ error: (error as Error).message }, 'the node cannot go on')
     process.stderr.write(`postview: ${(error as Error).message}\n`)
     await Promise.race([control?.close(), new Promise((resolve) => setTimeout(resolve, 1000))])
@@ -62,10 +65,12 @@ export async function startNode(config: Config, id: string): Promise<number> {
   logger.info({}, 'stopping')
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
   reported()
-  await control.close()
+  // Meanwhile it answers: alive, and not ready.
   await node.stop()
+  await control.close()
   await journal.close()
   await log.close()
+  logger.close()
   logger.info({}, 'stopped')
   for (const { stoppedBy } of node.stopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
   return node.stopped.length === 0 ? 0 : 1

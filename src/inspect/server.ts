@@ -47,6 +47,8 @@ export interface ControlOptions {
   readonly dataDir: string
   readonly version: string
   readonly logger: ControlLogger
+  /** How often each warning and error was logged, by its text. */
+  readonly faults?: ReadonlyMap<string, number>
   readonly clock?: Clock
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number }
 }
@@ -127,7 +129,13 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     if (code >= 500) logger.error({ route: request.routeOptions.url, error: error.message }, 'a control request failed')
     return reply.code(code).send({ error: error.message })
   })
-  const metrics = makeMetrics(node, () => clock.wallMs(), refused)
+  const metrics = makeMetrics({
+    node,
+    version,
+    wallMs: () => clock.wallMs(),
+    refused,
+    faults: options.faults ?? new Map(),
+  })
   app.get('/health', { config: { role: 'public' } }, async () => ({ alive: true }))
   app.get('/ready', { config: { role: 'public' } }, async (_, reply) => {
     const readiness = readinessOf(node)

@@ -11,6 +11,7 @@ import type { NodeConfig, Pipeline } from '../config/model.ts'
 import type { DelayWatch } from '../delays/watch.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
+import type { Durations } from '../time/durations.ts'
 
 export type NodeState = 'starting' | 'running' | 'stopping'
 
@@ -30,6 +31,10 @@ export interface NodeView {
   readonly map: Pick<ClusterMap, 'read' | 'ownerOf'>
   /** Absent: delays are not watched. */
   readonly delays?: Pick<DelayWatch, 'snapshot'>
+  /** Assignments that the group has given it. */
+  readonly assignments: number
+  readonly commitTimes: DurationCounts
+  readonly flushTimes: DurationCounts
   /** This node's own. */
   readonly partitions: readonly PartitionView[]
 }
@@ -47,7 +52,12 @@ export interface PartitionView {
   readonly position: ArrayLike<number>
   readonly endOffset: ArrayLike<number>
   isPaused(source: number): boolean
-  readonly rates: { readonly recordsJoined: number; readonly recordsReplayed: number; readonly joinMs: number }
+  readonly rates: {
+    readonly recordsJoined: number
+    readonly recordsReplayed: number
+    readonly batches: DurationCounts
+    readonly emissions: DurationCounts
+  }
   readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
   /** What the start made of the journal; why it was not used, where it was not. */
   readonly recovered: { readonly segmentsRead: number; readonly refused?: string }
@@ -70,6 +80,8 @@ export interface PartitionView {
     }
   }
 }
+
+export type DurationCounts = Pick<Durations, 'counts' | 'sumMs'>
 
 /** Records still to be read; undefined while the log's end is unknown. */
 export function lagOf(partition: PartitionView, source: number): number | undefined {

@@ -9,6 +9,7 @@ import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
 import { noCounts } from '../../src/journal/port.ts'
 import type { RawChunk } from '../../src/log/chunk.ts'
 import type { Log } from '../../src/log/port.ts'
+import { Durations } from '../../src/time/durations.ts'
 
 export const TOPICS = ['views', 'engagements']
 
@@ -44,7 +45,13 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
     position: given.position ?? [0, 0],
     endOffset: given.endOffset ?? [0, 0],
     isPaused: (source) => source === given.paused,
-    rates: { recordsJoined: given.recordsJoined ?? 0, recordsReplayed: 7, joinMs: 1500 },
+    rates: {
+      recordsJoined: given.recordsJoined ?? 0,
+      recordsReplayed: 7,
+
+      batches: new Durations(),
+      emissions: new Durations(),
+    },
     users: { live: 3, restarts: 1, passivated: 2 },
     recovered: { segmentsRead: 11 },
     spill: { viewsSpilled: 30, viewsRestored: 10 },
@@ -95,6 +102,9 @@ export function fakeNode(
     partitionCount: 4,
     commits: 12,
     map: given.map ?? new ClusterMap({ log: nobody, group: 'postview-feed', partitionCount: () => 4 }),
+    assignments: 1,
+    commitTimes: new Durations(),
+    flushTimes: new Durations(),
     partitions,
   }
 }

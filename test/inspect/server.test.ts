@@ -181,7 +181,7 @@ describe('metrics', () => {
       'postview_engagements_total{partition="3",outcome="orphan"} 2',
       'postview_dead_letters_total{partition="3",reason="refused"} 1',
       'postview_lag_records{partition="3",topic="views"} 4',
-      'postview_watermark_lag_ms{partition="3"} 250',
+      'postview_watermark_lag_seconds{partition="3"} 0.25',
       'postview_pending_views{partition="3"} 1',
       'postview_state_bytes{partition="3"} 1000',
       'postview_live_actors{partition="3"} 3',
