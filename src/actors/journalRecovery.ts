@@ -12,7 +12,7 @@ import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
-import { decodeMark, decodeNote, type Mark, type Note } from './note.ts'
+import { decodeMark, decodeNote, isAhead, type Mark, type Note } from './note.ts'
 import { patiently } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
 import { ACCEPTED, decodeSegment, type Segment, WAS_LATE } from './segment.ts'
@@ -50,7 +50,7 @@ export interface JournalRecovery {
 interface StoredEntry {
   readonly key: Buffer
   readonly dueMs: number
-  readonly note: Note | undefined
+  readonly note: Note
 }
 
 const LOAD_USERS = 512
@@ -72,7 +72,7 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<J
 async function forget(options: JournalRecoveryOptions, refused: string): Promise<JournalRecovery> {
   await options.journal.clear()
   options.store.reset()
-  await options.store.begin(options.neededFrom, options.offsets, options.watermarkMs)
+  await options.store.begin(options.neededFrom)
   return { coveredTo: Float64Array.from(options.neededFrom), segmentsRead: 0, refused }
 }
 
@@ -81,21 +81,15 @@ async function readMark(options: JournalRecoveryOptions): Promise<Mark | string>
   const mark = bytes === null ? undefined : decodeMark(bytes)
   if (mark === undefined) return 'it is empty'
   if (mark.fingerprint !== options.fingerprint) return 'it is of another pipeline'
-  if (
-    mark.offsets.some((offset, source) => offset > options.offsets[source]) ||
-    mark.watermarkMs > options.watermarkMs
-  ) {
-    return 'it is ahead of the commit'
-  }
+  if (isAhead(mark, options)) return 'it is ahead of the commit'
   return mark
 }
 
 async function readStored(options: JournalRecoveryOptions): Promise<StoredEntry[] | string> {
-  const committedSum = options.offsets.reduce((sum, offset) => sum + offset, 0)
   const entries: StoredEntry[] = []
   for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
-    const note = bytes.length === 0 ? undefined : decodeNote(bytes, options.topics.length)
-    if (note !== undefined && note.committedSum > committedSum) return 'a stored user is ahead of the commit'
+    const note = decodeNote(bytes, options.topics.length)
+    if (isAhead(note.commit, options)) return 'a stored user is ahead of the commit'
     entries.push({ key, dueMs, note })
   }
   return entries
@@ -113,8 +107,8 @@ async function use(
   const asleep = new Map<string, number>()
   let lastSegment = mark.first - 1
   for (const { key, dueMs, note } of stored) {
-    if (note !== undefined) lastSegment = Math.max(lastSegment, note.segment)
-    if (note === undefined || dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
+    lastSegment = Math.max(lastSegment, note.segment)
+    if (dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
       store.awaits(key)
       needed.push(key)
     } else {
@@ -124,7 +118,9 @@ async function use(
   }
   for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
   store.resume(mark.first, lastSegment)
-  return new SegmentReplay(options, asleep, Float64Array.from(mark.begins)).run()
+  // An older journal may end below what the commit needs, where retention may have passed the log.
+  const coveredTo = mark.begins.map((begin, source) => Math.max(begin, options.neededFrom[source]))
+  return new SegmentReplay(options, asleep, Float64Array.from(coveredTo)).run()
 }
 
 class SegmentReplay {
@@ -134,10 +130,10 @@ class SegmentReplay {
   private readonly batch = new EventBatch()
   private segmentsRead = 0
 
-  constructor(options: JournalRecoveryOptions, asleep: Map<string, number>, begins: Float64Array) {
+  constructor(options: JournalRecoveryOptions, asleep: Map<string, number>, coveredTo: Float64Array) {
     this.options = options
     this.asleep = asleep
-    this.coveredTo = begins
+    this.coveredTo = coveredTo
   }
 
   async run(): Promise<JournalRecovery> {

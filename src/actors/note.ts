@@ -2,27 +2,43 @@
  * Two small records of the journal: its mark (from where on it has everything, and which commit stands behind that) and
  * the note beside each stored user. Both are read at a start, before anything else is believed.
  */
-export interface Mark {
+
+/** What a commit says of how far a partition has come: per source the offset, and the watermark. */
+export interface CommitPoint {
+  readonly offsets: readonly number[]
+  readonly watermarkMs: number
+}
+
+/**
+ * Whether one commit says more than another in anything: state that stood behind it may then hold what the other's does
+ * not. Each part counts for itself: commits that were taken back, and then others made, are ahead in one source and
+ * behind in another.
+ */
+export function isAhead(one: CommitPoint, other: CommitPoint): boolean {
+  return one.watermarkMs > other.watermarkMs || one.offsets.some((offset, source) => offset > other.offsets[source])
+}
+
+export interface Mark extends CommitPoint {
   /** The number of the first segment that is kept. */
   readonly first: number
   readonly fingerprint: string
   /** Per source: the first offset that the kept segments cover. */
   readonly begins: readonly number[]
-  /** The acknowledged commit behind the last trim. */
-  readonly offsets: readonly number[]
-  readonly watermarkMs: number
+  /** Offsets and watermark are the acknowledged commit's behind the last trim. */
 }
+
+const MARK_VERSION = 2
 
 export function encodeMark(mark: Mark): Buffer {
   const watermarkMs = Number.isFinite(mark.watermarkMs) ? mark.watermarkMs : null
-  return Buffer.from(JSON.stringify({ v: 1, ...mark, watermarkMs }))
+  return Buffer.from(JSON.stringify({ v: MARK_VERSION, ...mark, watermarkMs }))
 }
 
 /** Undefined where it is none of this version. */
 export function decodeMark(bytes: Buffer): Mark | undefined {
   try {
     const read = JSON.parse(bytes.toString()) as Mark & { v: number; watermarkMs: number | null }
-    if (read.v !== 1) return undefined
+    if (read.v !== MARK_VERSION) return undefined
     return { ...read, watermarkMs: read.watermarkMs ?? Number.NEGATIVE_INFINITY }
   } catch {
     return undefined
@@ -30,26 +46,37 @@ export function decodeMark(bytes: Buffer): Mark | undefined {
 }
 
 export interface Note {
-  /** Sum of the committed offsets behind the stored state: grows with every commit. */
-  readonly committedSum: number
+  /** An acknowledged commit that stands behind the stored state, or a later one. */
+  readonly commit: CommitPoint
   /** The state holds all of the user's events in segments up to this one; segments beyond it may be cut off at a start. */
   readonly segment: number
   /** Per source: the lowest offset that the user needs; Infinity for none. */
   readonly lowest: Float64Array
 }
 
-export function encodeNote(note: Note): Buffer {
-  const bytes = Buffer.allocUnsafe(16 + note.lowest.length * 8)
-  bytes.writeDoubleLE(note.committedSum, 0)
-  bytes.writeDoubleLE(note.segment, 8)
-  note.lowest.forEach((offset, source) => {
-    bytes.writeDoubleLE(offset, 16 + source * 8)
-  })
+const NUMBER_BYTES = 8
+/** Segment and watermark; then offsets and lowest offsets. */
+const NOTE_HEAD_BYTES = 2 * NUMBER_BYTES
+
+export function encodeNote({ commit, segment, lowest }: Note): Buffer {
+  const sources = lowest.length
+  const bytes = Buffer.allocUnsafe(NOTE_HEAD_BYTES + 2 * sources * NUMBER_BYTES)
+  bytes.writeDoubleLE(segment, 0)
+  bytes.writeDoubleLE(commit.watermarkMs, NUMBER_BYTES)
+  for (let source = 0; source < sources; source++) {
+    const at = NOTE_HEAD_BYTES + source * NUMBER_BYTES
+    bytes.writeDoubleLE(commit.offsets[source], at)
+    bytes.writeDoubleLE(lowest[source], at + sources * NUMBER_BYTES)
+  }
   return bytes
 }
 
 export function decodeNote(bytes: Buffer, sources: number): Note {
-  const lowest = new Float64Array(sources)
-  for (let source = 0; source < sources; source++) lowest[source] = bytes.readDoubleLE(16 + source * 8)
-  return { committedSum: bytes.readDoubleLE(0), segment: bytes.readDoubleLE(8), lowest }
+  const numbers = (from: number): Float64Array =>
+    Float64Array.from({ length: sources }, (_, source) => bytes.readDoubleLE(from + source * NUMBER_BYTES))
+  return {
+    segment: bytes.readDoubleLE(0),
+    commit: { watermarkMs: bytes.readDoubleLE(NUMBER_BYTES), offsets: [...numbers(NOTE_HEAD_BYTES)] },
+    lowest: numbers(NOTE_HEAD_BYTES + sources * NUMBER_BYTES),
+  }
 }

@@ -167,8 +167,8 @@ export class Partition {
       if (this.stopped) return
       this.quarantine = quarantine
       const offsets = [...this.position]
-      this.store.restored(offsets)
       const { watermarkMs } = this.state.clocks
+      this.store.restored({ offsets, watermarkMs })
       const target = { offsets, neededFrom: [...this.neededFloor], lows: this.lows, watermarkMs, quarantine }
       const recovered = await this.rebuild.run(target)
       if (recovered === undefined) return
@@ -249,7 +249,7 @@ export class Partition {
       if (this.stopped) return
       const { position, epoch, batchNumber } = capture
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
-      await this.store.acknowledge(epoch, batchNumber, offsets, position.watermarkMs)
+      await this.store.acknowledge(epoch, batchNumber, { offsets, watermarkMs: position.watermarkMs })
       if (this.memory.isOver) await this.memory.evict()
       this.starved = false
       void this.pump.run()

@@ -10,8 +10,8 @@
  *    stored user is never ahead of the commit that a restart finds, and may be written over.
  * 3. A stored user that was loaded is marked awake and stays stored until it is stored anew or an acknowledged commit
  *    needs nothing of it.
- * 4. What is stored carries the sum of the committed offsets that stood behind it: one that is beyond the commit found
- *    at a start is from another history, and the whole journal is forgotten.
+ * 4. What is stored carries the commit that stood behind it, and keeps carrying one while it is awake: one that is
+ *    ahead in anything of the commit found at a start is from another history, and the whole journal is forgotten.
  */
 
 import * as B from '../join/blocks.ts'
@@ -25,7 +25,7 @@ import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal, StoredUser } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { HashCounts } from './hashCounts.ts'
-import { decodeNote, encodeMark, encodeNote, type Note } from './note.ts'
+import { type CommitPoint, decodeNote, encodeMark, encodeNote, type Note } from './note.ts'
 import { encodeSegment } from './segment.ts'
 
 /** Segments written and not yet answered for: beyond it the partition waits. */
@@ -58,7 +58,7 @@ export class Store {
   private writing = 0
   private failure: Error | undefined
   private acknowledgedBatch = -1
-  private acknowledgedSum = 0
+  private acknowledgedCommit: CommitPoint = { offsets: [], watermarkMs: Number.NEGATIVE_INFINITY }
   /** Up to it segments lie below an acknowledged commit: none of them is ever cut off. */
   private acknowledgedSegment = 0
   private isReplaying = true
@@ -119,16 +119,16 @@ export class Store {
   }
 
   /** At a start with an empty journal: it will have everything from `begins` on. */
-  async begin(begins: readonly number[], offsets: readonly number[], watermarkMs: number): Promise<void> {
+  async begin(begins: readonly number[]): Promise<void> {
     this.begins.set(this.lastSegment + 1, Float64Array.from(begins))
     this.firstSegment = this.lastSegment + 1
-    await this.writeMark(offsets, watermarkMs)
+    await this.writeMark()
   }
 
   /** At a start: everything that is read back lies below this commit, so all of it may be moved out of memory. */
-  restored(offsets: readonly number[]): void {
+  restored(commit: CommitPoint): void {
     this.acknowledgedBatch = 0
-    this.acknowledgedSum = sum(offsets)
+    this.acknowledgedCommit = commit
   }
 
   get lastSegmentNumber(): number {
@@ -183,10 +183,10 @@ export class Store {
   }
 
   /** The commit of an epoch is acknowledged: segments and users that only older commits needed are forgotten. */
-  async acknowledge(epoch: Epoch, batchNumber: number, offsets: readonly number[], watermarkMs: number): Promise<void> {
+  async acknowledge(epoch: Epoch, batchNumber: number, commit: CommitPoint): Promise<void> {
     if (this.failure !== undefined) throw this.failure
     this.acknowledgedBatch = batchNumber
-    this.acknowledgedSum = sum(offsets)
+    this.acknowledgedCommit = commit
     for (const [segment, count] of epoch.releasing) {
       const left = (this.needs.get(segment) ?? 0) - count
       if (left > 0) this.needs.set(segment, left)
@@ -199,21 +199,16 @@ export class Store {
       this.firstSegment++
     }
     // The mark goes first: a start from an older commit must not take the journal for whole.
-    if (this.firstSegment > before || epoch.deleting.length > 0) await this.writeMark(offsets, watermarkMs)
+    if (this.firstSegment > before || epoch.deleting.length > 0) await this.writeMark()
     if (epoch.deleting.length > 0) await this.journal.deleteUsers(epoch.deleting)
   }
 
   /** Says from where on the journal has everything (but stored users), and which commit stands behind that. */
-  async writeMark(offsets: readonly number[], watermarkMs: number): Promise<void> {
-    const begin = this.begins.get(this.firstSegment) ?? Float64Array.from(offsets)
-    const mark = {
-      first: this.firstSegment,
-      fingerprint: this.fingerprint,
-      begins: [...begin],
-      offsets: [...offsets],
-      watermarkMs,
-    }
-    await this.journal.trim(this.firstSegment, encodeMark(mark))
+  private async writeMark(): Promise<void> {
+    const { firstSegment: first, fingerprint } = this
+    const { offsets, watermarkMs } = this.acknowledgedCommit
+    const begins = [...(this.begins.get(first) ?? offsets)]
+    await this.journal.trim(first, encodeMark({ first, fingerprint, begins, offsets, watermarkMs }))
   }
 
   /** The user's last trace is gone: what is stored of it goes with the next acknowledged commit. */
@@ -268,7 +263,13 @@ export class Store {
       loaded.push(keys[k])
     }
     this.settle()
-    if (loaded.length > 0) await this.journal.awaken(loaded)
+    if (loaded.length > 0) await this.journal.awaken(loaded, this.noteOfAwake())
+  }
+
+  /** What is stored of those who are awake was stored before: the last acknowledged commit is that one or a later one. */
+  private noteOfAwake(): Buffer {
+    const lowest = new Float64Array(this.state.sources).fill(Number.POSITIVE_INFINITY)
+    return encodeNote({ commit: this.acknowledgedCommit, segment: this.acknowledgedSegment, lowest })
   }
 
   private bringBack(key: Buffer, bytes: Buffer): void {
@@ -299,7 +300,7 @@ export class Store {
       state: encodeUser(s, user),
       dueMs: nextDueMs(s, user),
       note: encodeNote({
-        committedSum: this.acknowledgedSum,
+        commit: this.acknowledgedCommit,
         segment: this.acknowledgedSegment,
         lowest: lowestOffsets(s, user),
       }),
@@ -348,8 +349,4 @@ export interface Epoch {
   readonly releasing: Map<number, number>
   readonly deleting: Buffer[]
   readonly lastSegment: number
-}
-
-function sum(offsets: readonly number[]): number {
-  return offsets.reduce((total, offset) => total + offset, 0)
 }

@@ -14,10 +14,24 @@ import {
   type WakeEntry,
 } from './port.ts'
 
-interface Contents {
+/** What one partition's journal holds. Buffers in it are never written to again. */
+export interface Contents {
   mark: Buffer | null
   readonly segments: Map<number, Buffer>
   readonly users: Map<string, StoredUser>
+}
+
+export function newContents(): Contents {
+  return { mark: null, segments: new Map(), users: new Map() }
+}
+
+export function copyContents({ mark, segments, users }: Contents): Contents {
+  return { mark, segments: new Map(segments), users: new Map(users) }
+}
+
+/** One partition's journal over contents that the caller keeps. */
+export function openMemoryPartition(contents: Contents, onClose: () => void = () => {}): PartitionJournal {
+  return new MemoryPartition(contents, onClose)
 }
 
 export function openMemoryJournal(): JournalStore {
@@ -34,7 +48,7 @@ class MemoryStore implements JournalStore {
   async partition(partition: number): Promise<PartitionJournal> {
     if (this.closed) throw new JournalError('CLOSED', 'journal: closed')
     if (this.open.has(partition)) throw new JournalError('LOCKED', `journal: partition ${partition} is open already`)
-    const contents = this.contents.get(partition) ?? { mark: null, segments: new Map(), users: new Map() }
+    const contents = this.contents.get(partition) ?? newContents()
     this.contents.set(partition, contents)
     const journal = new MemoryPartition(contents, () => this.open.delete(partition))
     this.open.set(partition, journal)
@@ -135,11 +149,11 @@ class MemoryPartition implements PartitionJournal {
     for (const key of keys) this.contents.users.delete(name(key))
   }
 
-  async awaken(keys: readonly Buffer[]): Promise<void> {
+  async awaken(keys: readonly Buffer[], note: Buffer): Promise<void> {
     this.check()
     for (const key of keys) {
       const user = this.contents.users.get(name(key))
-      if (user) this.contents.users.set(name(key), { ...user, dueMs: AWAKE_MS, note: Buffer.alloc(0) })
+      if (user) this.contents.users.set(name(key), { ...user, dueMs: AWAKE_MS, note: Buffer.from(note) })
     }
   }
 

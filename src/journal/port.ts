@@ -33,7 +33,7 @@ export interface StoredUser {
   readonly state: Buffer
   /** When the user next has something to do, event time in ms; Infinity: never. */
   readonly dueMs: number
-  /** Kept beside the due time, so that a start reads the wake list alone. At most 256 bytes. */
+  /** Kept beside the due time, so that a start reads the wake list alone. At most 512 bytes. */
   readonly note: Buffer
 }
 
@@ -66,8 +66,8 @@ export interface PartitionJournal {
   getUsers(keys: readonly Buffer[]): Promise<readonly (Buffer | null)[]>
   /** Deletes users with their places in the wake list. */
   deleteUsers(keys: readonly Buffer[]): Promise<void>
-  /** Moves stored users to the end of the wake list, due at AWAKE_MS: they are in memory, and stay stored. */
-  awaken(keys: readonly Buffer[]): Promise<void>
+  /** Moves stored users to the end of the wake list, due at AWAKE_MS, with this note: they are in memory, and stay stored. */
+  awaken(keys: readonly Buffer[], note: Buffer): Promise<void>
   /** Takes a user off the wake list; its state stays stored. */
   wakeDone(keys: readonly Buffer[]): Promise<void>
   /**

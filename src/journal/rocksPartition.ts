@@ -26,7 +26,6 @@ import { WAKE_BYTES, WakeList } from './wakes.ts'
 
 /** Segments are large: this many lie in memory while they are read. */
 const SEGMENTS_PAGE = 4
-const NO_NOTE = Buffer.alloc(0)
 
 export class RocksPartition implements PartitionJournal {
   readonly counts: JournalCounts = noCounts()
@@ -168,10 +167,10 @@ export class RocksPartition implements PartitionJournal {
     return this.turn(() => this.write('users', operations))
   }
 
-  awaken(keys: readonly Buffer[]): Promise<void> {
-    const writer = new EntryWriter(keys.reduce((sum, key) => sum + 2 * key.length + WAKE_BYTES, 0))
+  awaken(keys: readonly Buffer[], note: Buffer): Promise<void> {
+    const writer = new EntryWriter(keys.reduce((sum, key) => sum + 2 * key.length + WAKE_BYTES + note.length, 0))
     const operations: Operation[] = []
-    for (const key of keys) this.wakeList.addPut(writer, { key, dueMs: AWAKE_MS, note: NO_NOTE }, operations)
+    for (const key of keys) this.wakeList.addPut(writer, { key, dueMs: AWAKE_MS, note }, operations)
     return this.turn(() => this.write('users', operations))
   }
 

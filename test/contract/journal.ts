@@ -202,7 +202,7 @@ export function journalContract(
         await journal.putUsers([])
         await journal.deleteUsers([])
         await journal.wakeDone([])
-        await journal.awaken([])
+        await journal.awaken([], bytes('w'))
         expect(await all(journal.wakes())).toEqual([])
       })
     })
@@ -274,7 +274,7 @@ export function journalContract(
           () => journal.putUsers([]),
           () => journal.getUsers([bytes('a')]),
           () => journal.deleteUsers([bytes('a')]),
-          () => journal.awaken([bytes('a')]),
+          () => journal.awaken([bytes('a')], bytes('w')),
           () => journal.wakeDone([bytes('a')]),
           () => journal.clear(),
           () => journal.segment(1),
@@ -296,13 +296,13 @@ export function journalContract(
         await journal.trim(4, bytes('m'))
         await journal.putUsers([put('a', 8), put('b', 9), put('c', 10)])
         await journal.putUsers([put('a', 11)])
-        await journal.awaken([bytes('c')])
+        await journal.awaken([bytes('c')], bytes('w'))
         await store.close()
         const later = await (await begin(folder)).partition(7)
         expect(later.nextDueMs).toBeLessThanOrEqual(9)
         expect((await later.mark())?.toString()).toBe('m')
         expect((await all(later.segments())).map(({ bytes }) => bytes.length)).toEqual([10_000, 2])
-        expect(wakesText(await all(later.wakes()))).toEqual(['b@9:n', 'a@11:n', `c@${AWAKE_MS}:`])
+        expect(wakesText(await all(later.wakes()))).toEqual(['b@9:n', 'a@11:n', `c@${AWAKE_MS}:w`])
         expect(later.nextDueMs).toBe(9)
         expect(text(await later.getUsers([bytes('a'), bytes('z')]))).toEqual(['a', null])
       })

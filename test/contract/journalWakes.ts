@@ -41,11 +41,11 @@ export function wakeListContract(beginPartition: () => Promise<PartitionJournal>
       }
     })
 
-    test('the awake are at its end, without a note, until they are put or taken off', async () => {
+    test('the awake are at its end, with the note they were given, until they are put or taken off', async () => {
       const journal = await beginPartition()
       await journal.putUsers([put('a', 1), put('b', 2), put('c', 3), put('d', NEVER)])
-      await journal.awaken([bytes('b'), bytes('a'), bytes('d')])
-      const awake = [`a@${AWAKE_MS}:`, `b@${AWAKE_MS}:`, `d@${AWAKE_MS}:`]
+      await journal.awaken([bytes('b'), bytes('a'), bytes('d')], bytes('w'))
+      const awake = [`a@${AWAKE_MS}:w`, `b@${AWAKE_MS}:w`, `d@${AWAKE_MS}:w`]
       expect(wakesText(await all(journal.wakes()))).toEqual(['c@3:n', ...awake])
       expect(wakesText(await all(journal.wakes(AWAKE_MS)))).toEqual(['c@3:n'])
       await journal.putUsers([put('b', 9)])
@@ -57,8 +57,8 @@ export function wakeListContract(beginPartition: () => Promise<PartitionJournal>
     test('the awake are found where nobody else is due', async () => {
       const journal = await beginPartition()
       await journal.putUsers([put('a', NEVER)])
-      await journal.awaken([bytes('a')])
-      expect(wakesText(await all(journal.wakes()))).toEqual([`a@${AWAKE_MS}:`])
+      await journal.awaken([bytes('a')], bytes('w'))
+      expect(wakesText(await all(journal.wakes()))).toEqual([`a@${AWAKE_MS}:w`])
     })
 
     test('nextDueMs is never later than the soonest, and exact after a look at the list', async () => {

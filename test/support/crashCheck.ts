@@ -11,6 +11,8 @@ import { DEAD_LETTERS, EVENT_TYPES, ORACLE, SAMPLE_TYPE, SAMPLES, TOPICS } from 
 import { type CrashWorld, committedLedger, type LogRecord } from './crashWorld.ts'
 import type { OracleEvent } from './pureJoin.ts'
 
+export type ExpectedSample = Omit<OracleSample, 'offset' | 'view' | 'order'>
+
 /** Of what is wrong, in a failure's message. */
 const SHOWN = 5
 
@@ -72,7 +74,7 @@ export async function checkOutcome(
 }
 
 /** A record as the oracle takes it, decoded by avsc. */
-function eventOf(source: number, { partition, offset, stampMs, value }: LogRecord): OracleEvent {
+export function eventOf(source: number, { partition, offset, stampMs, value }: LogRecord): OracleEvent {
   const place = { source, partition, offset, stamp: stampMs, now: Date.now() }
   let decoded: Decoded
   try {
@@ -92,7 +94,7 @@ function eventOf(source: number, { partition, offset, stampMs, value }: LogRecor
 }
 
 /** Each expected sample is there and right, nothing else is, and copies are the same bytes. Returns how many are copies. */
-function checkSamples(records: readonly LogRecord[], expected: readonly OracleSample[]): number {
+export function checkSamples(records: readonly LogRecord[], expected: readonly ExpectedSample[]): number {
   const first = new Map<string, LogRecord>()
   const differing: unknown[] = []
   for (const record of records) {
@@ -127,7 +129,7 @@ function textOf(sample: Buffer): string {
   return JSON.stringify(SAMPLE_TYPE.fromBuffer(sample))
 }
 
-function isEqual(record: LogRecord, expected: OracleSample): boolean {
+function isEqual(record: LogRecord, expected: ExpectedSample): boolean {
   const got = JSON.parse(JSON.stringify(SAMPLE_TYPE.fromBuffer(record.value))) as OracleSample & { revision: number }
   return (
     record.partition === expected.partition &&

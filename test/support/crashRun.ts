@@ -10,6 +10,7 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { NodeStatus } from '../../src/inspect/status.ts'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
 import type { Outcome } from './crashCheck.ts'
 import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
@@ -219,6 +220,14 @@ class Run {
     }
   }
 
+  /** What each partition waits for, for the message of a test that fails. */
+  private async status(): Promise<string> {
+    const answer = await fetch(`${this.options.world.nodeUrl}/status`).catch(() => undefined)
+    if (answer === undefined) return 'the node does not answer'
+    const { partitions } = (await answer.json()) as NodeStatus
+    return partitions.map((partition) => JSON.stringify(partition)).join('\n')
+  }
+
   private async keepCommits(): Promise<void> {
     const commits = await this.options.world.committed()
     if (commits.every(({ offset }) => offset >= 0)) this.commits = [...this.commits, commits].slice(-COMMITS_KEPT)
@@ -288,7 +297,12 @@ class Run {
       if (String(counts) !== last) changedMs = Date.now()
       last = String(counts)
       if (Date.now() > changedMs + STUCK_MS || !node.isRunning) {
-        throw new Error(`not all was sealed: ${JSON.stringify(counts)}\n${node.tail()}`)
+        const wanted = `${PARTITIONS} pending and ${PARTITIONS * 2} undecided, which move the clocks`
+        const harms = this.kills.map(({ harm }) => harm).join(', ')
+        throw new Error(
+          `not all was sealed, or more than there was: ${counts[PENDING]} pending and ${counts[UNDECIDED]} undecided, not ${wanted}, ` +
+            `after ${harms}: ${JSON.stringify(counts)}\n${await this.status()}\n${node.tail()}`,
+        )
       }
       await sleep(LOOK_EVERY_MS)
     }
