@@ -55,7 +55,7 @@ export class Partition {
   private readonly memory: Memory
   private readonly parts: AdvanceParts
   private readonly rebuild: Rebuild
-  private readonly restarter: Restarter
+  readonly restarter: Restarter
   private readonly output: PartitionOutput
   private readonly inbox: Inbox
   private readonly batch = new EventBatch()
@@ -151,7 +151,7 @@ export class Partition {
   begin(at: Position, lows: ReadonlyMap<string, number>): void {
     const s = this.state
     const sources = this.options.topics.map((topic) => at.sources.get(topic)!)
-    s.ledger.set(at.ledger)
+    s.restoreLedger(at.ledger)
     s.clocks.restore(
       at.watermarkMs,
       sources.map((source) => source.highestMs),

@@ -109,6 +109,7 @@ export class Rebuild {
     store.replayed()
     store.settle()
     admitTick(state)
+    state.settle()
   }
 }
 

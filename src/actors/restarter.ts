@@ -13,6 +13,7 @@ import { decodeUser } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import type { Clock } from '../time/clock.ts'
 import { skipBelow } from './arrival.ts'
 import { patiently } from './preparing.ts'
 import {
@@ -41,13 +42,27 @@ export interface RestarterOptions {
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
   readonly onRestarted?: (source: number, offset: number, error: unknown) => void
+  readonly clock: Clock
   readonly isQuarantined: (source: number, offset: number) => boolean
   readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
 }
 
 const MOST_CRASHED = 1000
+const MOST_NOTES = 100
+
+/** What is remembered of a restart, for whoever looks inside. */
+export interface RestartNote {
+  readonly user: string
+  readonly atMs: number
+  readonly error: string
+  /** Undefined where it could not be told what the turn was over. */
+  readonly culprit: Culprit | undefined
+  readonly quarantined: boolean
+}
 
 export class Restarter {
+  /** The newest, oldest first. */
+  readonly notes: RestartNote[] = []
   private readonly options: RestarterOptions
   private readonly marks = newMarks()
   private readonly batch = new EventBatch()
@@ -74,6 +89,7 @@ export class Restarter {
     const again = culprit !== undefined && this.isKnown(culprit)
     const value = culprit === undefined ? null : payloadOf(s)
     const remains = undoTurn(s, user, this.marks)
+    this.note(remains.key.toString(), error, culprit, again)
     if (culprit === undefined) throw error
     this.options.onRestarted?.(culprit.source, culprit.offset, error)
     if (again) {
@@ -87,6 +103,12 @@ export class Restarter {
       () => {},
     )
     return rebuilt
+  }
+
+  private note(user: string, error: unknown, culprit: Culprit | undefined, quarantined: boolean): void {
+    const text = error instanceof Error ? error.message : String(error)
+    this.notes.push({ user, atMs: this.options.clock.wallMs(), error: text, culprit, quarantined })
+    if (this.notes.length > MOST_NOTES) this.notes.shift()
   }
 
   private isKnown({ source, offset }: Culprit): boolean {

@@ -287,6 +287,13 @@ export class Store {
     return findUser(this.state, murmur2(key, 0, key.length), key, 0, key.length)
   }
 
+  /** What is stored of a user that is not in memory, without bringing it back; null: nothing. */
+  async peek(key: Buffer): Promise<Buffer | null> {
+    if (!this.stored.has(murmur2(key, 0, key.length))) return null
+    const [bytes] = await this.journal.getUsers([key])
+    return bytes
+  }
+
   /** Whether a user's state is one that an acknowledged commit stands behind. */
   isBehindCommit(user: number): boolean {
     return B.u32(this.state.arena, user, L.U_TOUCHED) <= this.acknowledgedBatch

@@ -65,6 +65,8 @@ export interface UserBehaviour {
 }
 
 export interface TurnMessage {
+  /** Instead of a turn: a look at the user's records, which changes nothing. Never throws. */
+  readonly look?: (user: number) => void
   /** Of a turn tried again after a crash: called when it is done, and when it cannot be. */
   readonly done?: () => void
   readonly failed?: (error: unknown) => void
@@ -106,12 +108,22 @@ export class UserActor extends Actor {
   }
   set mailbox(_: unknown) {}
 
+  /** Messages that wait since the actor is being restarted. */
+  get waitingMessages(): number {
+    return (this.lazyMailbox as { length: number } | undefined)?.length ?? 0
+  }
+
   /** Gives the actor its turn, at once when it is not busy. */
   tell(message: TurnMessage): void {
     this.dispatch(message, nobody)
   }
 
   handleMessage(message: TurnMessage, sender: unknown): void {
+    if (message.look !== undefined) {
+      message.look(this.user)
+      if (this.lazyMailbox !== undefined) this.processNext()
+      return
+    }
     this.busy = true
     try {
       this.behaviour.turn(this.user)

@@ -107,6 +107,28 @@ export class Users implements UserBehaviour {
     return B.u32(this.state.arena, user, L.U_ACTOR) !== 0
   }
 
+  /**
+   * Has a user's actor look at its records, between two of its turns; false where the user has none. An actor that is
+   * being restarted looks when it is whole again.
+   */
+  look(user: number, look: (user: number) => void): boolean {
+    const slot = B.u32(this.state.arena, user, L.U_ACTOR)
+    if (slot === 0) return false
+    this.actors[slot - 1]!.tell({ look })
+    return true
+  }
+
+  /** Actors that are being restarted, and what waits in their mailboxes: nothing else ever does. */
+  get mailboxes(): { busyActors: number; messages: number } {
+    const found = { busyActors: 0, messages: 0 }
+    for (const actor of this.actors) {
+      if (actor === undefined) continue
+      if (actor.busy) found.busyActors++
+      found.messages += actor.waitingMessages
+    }
+    return found
+  }
+
   /** Stops a user's actor between batches; the user's block, if it stays, knows of none. */
   passivate(user: number): void {
     const slot = B.u32(this.state.arena, user, L.U_ACTOR)

@@ -45,6 +45,7 @@ export async function startNode(config: Config, id: string): Promise<number> {
   try {
     control = await startControlServer({
       node,
+      inside: { node },
       readers,
       control: config.node.control,
       dataDir,

@@ -45,15 +45,32 @@ export const EQUATIONS = [
 
 export type Equation = (typeof EQUATIONS)[number]['name']
 
+/** The equations that do not hold. */
+export function imbalanceOf(ledger: ArrayLike<number>): Pick<Imbalance, 'equation' | 'difference'>[] {
+  return imbalance(ledger).flatMap((difference, k) =>
+    difference === 0 ? [] : [{ equation: EQUATIONS[k].name, difference }],
+  )
+}
+
+interface Counted {
+  readonly index: number
+  readonly state: { readonly settled: ArrayLike<number> }
+}
+
+/** A line for each equation that does not hold: counts that are off mean that events were lost or counted twice. */
+export function alarmsOf(partitions: readonly Counted[]): string[] {
+  return partitions.flatMap(({ index, state }) =>
+    imbalanceOf(state.settled).map(
+      ({ equation, difference }) => `partition ${index}: the ledger's ${equation} are off by ${difference}`,
+    ),
+  )
+}
+
 export function ledgerReport(ledgers: ReadonlyMap<number, ArrayLike<number>>): LedgerReport {
   const sorted = [...ledgers].sort(([a], [b]) => a - b)
   const sum = LEDGER_FIELDS.map((_, field) => sorted.reduce((total, [, ledger]) => total + ledger[field], 0))
   // Each partition for itself: two that are off by as much in opposite directions must not cancel out.
-  const off = sorted.flatMap(([partition, ledger]) =>
-    imbalance(ledger).flatMap((difference, k) =>
-      difference === 0 ? [] : [{ partition, equation: EQUATIONS[k].name, difference }],
-    ),
-  )
+  const off = sorted.flatMap(([partition, ledger]) => imbalanceOf(ledger).map((one) => ({ partition, ...one })))
   return {
     partitions: sorted.map(([partition, ledger]) => ({ partition, ...ledgerToJson(ledger) })),
     total: ledgerToJson(sum),

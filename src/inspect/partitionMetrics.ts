@@ -24,7 +24,7 @@ const counted = (name: string, help: string, label: string, fields: Readonly<Rec
     kind: 'counter',
     labels: [label],
     read: ({ state }) => {
-      const counts = ledgerToJson(state.ledger)
+      const counts = ledgerToJson(state.settled)
       return Object.entries(fields).map(([value, field]) => [{ [label]: value }, counts[field]] as const)
     },
   }) satisfies PartitionMetric
@@ -33,7 +33,7 @@ const single = (kind: 'counter' | 'gauge', name: string, help: string, read: (p:
   ({ name, help, kind, labels: [], read: (partition) => [[{}, read(partition)]] }) satisfies PartitionMetric
 
 const ledger = (kind: 'counter' | 'gauge', name: string, help: string, field: LedgerField) =>
-  single(kind, name, help, ({ state }) => ledgerToJson(state.ledger)[field])
+  single(kind, name, help, ({ state }) => ledgerToJson(state.settled)[field])
 
 /** Of this process: what went one way and what came back. */
 const bothWays = (name: string, help: string, read: (p: PartitionView) => readonly [number, number]) =>
@@ -127,7 +127,7 @@ export const PARTITION_METRICS: readonly PartitionMetric[] = [
     help: 'Left side less right side of an equation of the ledger: anything but 0 is a bug',
     kind: 'gauge',
     labels: ['equation'],
-    read: ({ state }) => imbalance(state.ledger).map((off, k) => [{ equation: EQUATIONS[k].name }, off] as const),
+    read: ({ state }) => imbalance(state.settled).map((off, k) => [{ equation: EQUATIONS[k].name }, off] as const),
   },
   single('gauge', 'postview_partition_live', '1 when replay is through', (p) => (p.isLive ? 1 : 0)),
   single('gauge', 'postview_state_bytes', 'Pending state in memory, in use', (p) => p.state.arena.usedBytes),

@@ -16,6 +16,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FastifyInstance, fastify } from 'fastify'
+import type { Node } from '../cluster/node.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { ControlConfig } from '../config/model.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
@@ -25,8 +26,11 @@ import { addClusterRoutes } from './cluster.ts'
 import { limitConnections } from './connections.ts'
 import { addDelays } from './delays.ts'
 import { isLoopback } from './guard.ts'
-import { ledgerReport } from './ledger.ts'
+import { addInsideRoutes } from './inside.ts'
+import { alarmsOf } from './ledger.ts'
+import { addLedgerRoutes } from './ledgerRoute.ts'
 import { makeMetrics } from './metrics.ts'
+import { Others } from './others.ts'
 import { addPosting } from './posting.ts'
 import { protect, type Route } from './protect.ts'
 import { RateMeter } from './rates.ts'
@@ -50,6 +54,8 @@ export interface ControlOptions {
   /** How often each warning and error was logged, by its text. */
   readonly faults?: ReadonlyMap<string, number>
   readonly clock?: Clock
+  /** The node itself, for what looks inside it; tests of the rest bring a node's view alone. */
+  readonly inside?: { readonly node: Node }
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number }
 }
 
@@ -76,7 +82,7 @@ export async function startControlServer(options: ControlOptions): Promise<Contr
   if (!isLoopback(host) && tokens === undefined) {
     throw new Error(`control.host ${host}: without control.tokens the control server listens on this machine alone`)
   }
-  const pace = new Pace(node, options.clock ?? systemClock)
+  const pace = new Pace(node, options.clock ?? systemClock, options.logger)
   const { app, routes } = makeApp(options, pace)
   const url = await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
     throw listenError(error, host, port)
@@ -145,11 +151,14 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     reply.type(metrics.contentType).send(await metrics.metrics()),
   )
   app.get('/status', { config: { cost: STATUS_COST } }, async () => statusOf(node, pace.surroundings(version)))
-  app.get('/ledger', async () => {
-    return { node: node.id, ...ledgerReport(new Map(node.partitions.map((p) => [p.index, p.state.ledger]))) }
-  })
+  const others = new Others(node, options.control)
+  addLedgerRoutes(app, node, others)
   addClusterRoutes(app, node)
   addDelays(app, node)
+  if (options.inside !== undefined) {
+    const { inside, readers } = options
+    addInsideRoutes(app, { ...inside, others, readers, clock, surroundings: () => pace.surroundings(version) })
+  }
   addPosting(app, { node, readers: options.readers, clock })
   return { app, routes }
 }
@@ -159,6 +168,9 @@ class Pace {
   url = ''
   private readonly node: NodeView
   private readonly clock: Clock
+  private readonly logger: ControlLogger
+  /** Alarms that were told. */
+  private readonly told = new Set<string>()
   private readonly meter = new RateMeter()
   private readonly delay = monitorEventLoopDelay({ resolution: 10 })
   private readonly startedMs: number
@@ -166,8 +178,9 @@ class Pace {
   private looks = 0
   private p99Ms: number | undefined
 
-  constructor(node: NodeView, clock: Clock) {
+  constructor(node: NodeView, clock: Clock, logger: ControlLogger) {
     this.node = node
+    this.logger = logger
     this.clock = clock
     this.startedMs = clock.monotonicMs()
   }
@@ -199,9 +212,21 @@ class Pace {
   private look(): void {
     const counts = new Map(this.node.partitions.map((p) => [p.index, p.rates.recordsJoined]))
     this.meter.look(this.clock.monotonicMs(), counts)
+    this.watchLedger()
     if (++this.looks % DELAY_LOOKS !== 0) return
     this.p99Ms = this.delayMs()
     this.delay.reset()
+  }
+
+  /** The counts are checked as long as the node runs; each alarm is logged once. */
+  private watchLedger(): void {
+    const alarms = alarmsOf(this.node.partitions)
+    for (const alarm of alarms) {
+      const what = alarm.replace(/ by .*/, '')
+      if (this.told.has(what)) continue
+      this.told.add(what)
+      this.logger.error({ alarm }, 'the ledger does not balance')
+    }
   }
 
   private delayMs(): number {

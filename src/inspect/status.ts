@@ -6,6 +6,7 @@
 import type { ReplayView } from '../actors/progress.ts'
 import { PENDING, UNDECIDED } from '../join/ledger.ts'
 import type { JournalCounts } from '../journal/port.ts'
+import { alarmsOf, type Imbalance, imbalanceOf } from './ledger.ts'
 import type { NodeState, NodeView, PartitionView } from './view.ts'
 import { lagOf } from './view.ts'
 
@@ -20,6 +21,8 @@ export interface NodeStatus {
   readonly pipeline: { readonly name: string; readonly fingerprint: string }
   readonly state: NodeState
   readonly partitionCount: number
+  /** What somebody must look at; empty in good order. */
+  readonly alarms: readonly string[]
   readonly partitions: readonly PartitionStatus[]
   readonly totals: Totals
   readonly memory: { readonly rssBytes: number; readonly heapUsedBytes: number; readonly externalBytes: number }
@@ -39,6 +42,8 @@ export interface PartitionStatus {
   readonly watermarkLagMs: number | null
   readonly pendingViews: number
   readonly undecided: number
+  /** Equations of the ledger that do not hold (an alarm). */
+  readonly imbalance: readonly Pick<Imbalance, 'equation' | 'difference'>[]
   readonly users: number
   readonly liveActors: number
   readonly restarts: number
@@ -116,6 +121,7 @@ export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
     pipeline: { name, fingerprint },
     state: node.state,
     partitionCount: node.partitionCount,
+    alarms: alarmsOf(node.partitions),
     partitions,
     totals: totalsOf(partitions),
     memory: {
@@ -129,7 +135,7 @@ export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
 }
 
 function partitionStatus(p: PartitionView, topics: readonly string[], around: Surroundings): PartitionStatus {
-  const { ledger, clocks } = p.state
+  const { settled: ledger, clocks } = p.state
   const watermarkMs = finite(clocks.watermarkMs)
   return {
     partition: p.index,
@@ -149,6 +155,7 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     watermarkLagMs: watermarkMs === null ? null : Math.round(around.wallMs - watermarkMs),
     pendingViews: ledger[PENDING],
     undecided: ledger[UNDECIDED],
+    imbalance: imbalanceOf(ledger),
     users: p.state.users.size,
     liveActors: p.users.live,
     restarts: p.users.restarts,

@@ -71,6 +71,8 @@ export interface PartitionView {
   readonly spill: { readonly viewsSpilled: number; readonly viewsRestored: number }
   readonly state: {
     readonly ledger: ArrayLike<number>
+    /** As of the last whole batch: the one that balances, and is shown. */
+    readonly settled: ArrayLike<number>
     readonly users: { readonly size: number }
     readonly arena: { readonly usedBytes: number; readonly reservedBytes: number }
     readonly clocks: {

@@ -237,6 +237,7 @@ export function settleBatch(s: JoinState, emptied: (user: number) => void): void
   s.forgotten.clear()
   s.lateRecords.clear()
   s.batch = undefined
+  s.settle()
 }
 
 function remember(s: JoinState, view: number): void {

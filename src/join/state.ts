@@ -39,6 +39,9 @@ export class JoinState {
   readonly timers = new Timers()
   readonly clocks: Clocks
   readonly ledger: Ledger
+  /** Ledger and watermark after the last whole batch: in the middle of one the counts need not balance. */
+  readonly settled: Ledger
+  settledWatermarkMs = Number.NEGATIVE_INFINITY
   /** Per source. */
   readonly needed: readonly NeededOffsets[]
   /** Numbers batches; users remember the one that last changed them. */
@@ -90,7 +93,20 @@ export class JoinState {
     this.engagements = new ChainTable(this.arena, E_CHAIN, E_HASH)
     this.clocks = new Clocks(rules, sources)
     this.ledger = newLedger()
+    this.settled = newLedger()
     this.needed = Array.from({ length: sources }, () => new NeededOffsets())
+  }
+
+  /** The counts of a commit, to go on from. */
+  restoreLedger(counts: ArrayLike<number>): void {
+    this.ledger.set(counts)
+    this.settle()
+  }
+
+  /** No batch is in hand: what is counted is whole. */
+  settle(): void {
+    this.settled.set(this.ledger)
+    this.settledWatermarkMs = this.lastWatermarkMs
   }
 
   /** The watermark at the end of the batch in hand. */

@@ -62,6 +62,14 @@ export class Timers {
     }
   }
 
+  /** Visits timers, the soonest first (to a bucket), until `visit` says enough. They may mean nothing any more. */
+  soonest(visit: (address: number) => boolean): void {
+    for (const key of [...this.keys].sort((a, b) => a - b)) {
+      const { items, count } = this.buckets.get(key)!
+      for (let i = 0; i < count; i++) if (!visit(items[i])) return
+    }
+  }
+
   private bucket(key: number): Bucket {
     let bucket = this.buckets.get(key)
     if (bucket === undefined) {

@@ -63,6 +63,7 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
     },
     state: {
       ledger: ledgerOf(given.ledger ?? {}),
+      settled: ledgerOf(given.ledger ?? {}),
       users: { size: 5 },
       arena: { usedBytes: 1000, reservedBytes: 4096 },
       clocks: {
@@ -81,7 +82,7 @@ export interface FakeNode extends NodeView {
 
 const nobody = { members: async () => ({ state: 'empty', members: [] }) as const }
 
-const noLog = { kind: 'kafka' } as Log
+const noLog = { kind: 'kafka', topics: async () => [], committed: async () => [] } as unknown as Log
 
 export function fakeNode(
   partitions: readonly PartitionView[],

@@ -35,7 +35,9 @@ afterEach(async () => {
 async function start(control: Partial<ControlConfig> = { tokens: TOKENS }, nowMs?: () => number): Promise<string> {
   const keep = (fields: object, message: string): void => void logged.push(JSON.stringify({ ...fields, message }))
   server = await startControlServer({
-    node: fakeNode([fakePartition(0)], { log: { kind: 'embedded', topics: async () => [] } as unknown as Log }),
+    node: fakeNode([fakePartition(0)], {
+      log: { kind: 'embedded', topics: async () => [], committed: async () => [] } as unknown as Log,
+    }),
     timeouts: { headersMs: 1000, requestMs: 2000 },
     readers,
     control: { ...CONTROL, ...control },

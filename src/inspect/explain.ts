@@ -1,0 +1,131 @@
+/**
+ * GET /explain/<sampleId>: why a sample has its labels (explanation.ts). `user` and `at` (event time in ms, or ISO) say
+ * where its view lies, where the id does not.
+ *
+ * Bounded: one explanation at a time, a few wait; a search goes through the newest MOST_SEARCHED views and says so. What
+ * is read is read in small parts, between which the node joins on.
+ *
+ * How it fails: 429 when too many wait; 400 for a query that is none; else with what the log says.
+ */
+import type { FastifyInstance } from 'fastify'
+import type { Node } from '../cluster/node.ts'
+import { rulesOf } from '../cluster/node.ts'
+import { committedAsOf } from '../explain/asOf.ts'
+import { openSampleTopic } from '../explain/emission.ts'
+import { Explainer, partitionOfUser } from '../explain/explain.ts'
+import { readIdentity } from '../explain/findView.ts'
+import type { AsOf } from '../explain/range.ts'
+import type { Explanation } from './explanation.ts'
+import type { Inside } from './inside.ts'
+import { isLocal, type LocalQuery } from './others.ts'
+
+interface ExplainQuery extends LocalQuery {
+  readonly user?: string
+  readonly at?: string
+}
+
+const MOST_SEARCHED = 2_000_000
+const MOST_WAITING = 8
+const EXPLAIN_COST = 50
+const OTHERS_LIMIT_MS = 60_000
+
+export function addExplainRoutes(app: FastifyInstance, inside: Inside): void {
+  const { node, others } = inside
+  const queue = new ExplainQueue(inside)
+  app.get<{ Params: { '*': string }; Querystring: ExplainQuery }>(
+    '/explain/*',
+    { config: { cost: EXPLAIN_COST } },
+    async ({ params, query }, reply) => {
+      const sampleId = params['*']
+      const atMs = query.at === undefined ? undefined : timeOf(query.at)
+      if (sampleId === '') return reply.code(400).send({ error: 'ask for /explain/SAMPLE_ID' })
+      if (Number.isNaN(atMs))
+        return reply.code(400).send({ error: `at=${query.at}: must be a time, in ms or ISO 8601` })
+      const user = query.user ?? readIdentity(sampleId)?.user
+      const owner = user === undefined || isLocal(query) ? undefined : await ownerOf(user, inside)
+      if (owner !== undefined) {
+        const asked = new URLSearchParams(Object.entries({ user: query.user, at: query.at }).filter(hasValue))
+        return others.ask<Explanation>(owner, `/explain/${encodeURIComponent(sampleId)}?${asked}`, OTHERS_LIMIT_MS)
+      }
+      if (queue.isFull) return reply.code(429).header('retry-after', '2').send({ error: 'too many explanations wait' })
+      return queue.explain({ sampleId, user: query.user, atMs, mostRecords: MOST_SEARCHED })
+    },
+  )
+
+  async function ownerOf(user: string, { node: self }: Inside) {
+    if (self.partitionCount === 0) return undefined
+    // Where nobody owns it the log still tells.
+    return others.owner(partitionOfUser(Buffer.from(user), node.partitionCount)).catch(() => undefined)
+  }
+}
+
+function hasValue(entry: [string, string | undefined]): entry is [string, string] {
+  return entry[1] !== undefined
+}
+
+/** Milliseconds, or ISO 8601; NaN for what is neither. */
+export function timeOf(text: string): number {
+  return /^-?\d+$/.test(text) ? Number(text) : Date.parse(text)
+}
+
+class ExplainQueue {
+  private readonly inside: Inside
+  private explainer: Promise<Explainer> | undefined
+  private last: Promise<unknown> = Promise.resolve()
+  private waiting = 0
+
+  constructor(inside: Inside) {
+    this.inside = inside
+  }
+
+  get isFull(): boolean {
+    return this.waiting >= MOST_WAITING
+  }
+
+  async explain(request: Parameters<Explainer['explain']>[0]): Promise<Explanation> {
+    this.waiting++
+    const done = this.last.then(async () => (await this.open()).explain(request))
+    this.last = done.catch(() => {})
+    try {
+      return await done
+    } finally {
+      this.waiting--
+    }
+  }
+
+  /** Opened when first asked for: the schema registry may be away. */
+  private open(): Promise<Explainer> {
+    this.explainer ??= this.make()
+    this.explainer.catch(() => {
+      this.explainer = undefined
+    })
+    return this.explainer
+  }
+
+  private async make(): Promise<Explainer> {
+    const { node, readers, clock } = this.inside
+    return new Explainer({
+      log: node.log,
+      pipeline: node.config.pipeline,
+      rules: rulesOf(node.config),
+      readers,
+      samples: await openSampleTopic(node.config.pipeline),
+      asOf: (partition) => asOfNode(node, partition),
+      nowMs: () => clock.monotonicMs(),
+    })
+  }
+}
+
+/** What this node has joined by now of its own; of another's, what was committed. */
+async function asOfNode(node: Node, index: number): Promise<AsOf | null> {
+  const partition = node.partitions.find((each) => each.index === index)
+  if (partition === undefined || !partition.isLive) {
+    return committedAsOf(node.log, node.config.node.group, node.topics, index)
+  }
+  const { state, position } = partition
+  return {
+    offsets: [...position],
+    watermarkMs: state.settledWatermarkMs,
+    highestMs: [...state.clocks.highestMs],
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * GET /late, /orphans, /dead: the newest of each with the reason, read from the ends of their topics: of the whole
+ * cluster, and at no cost to the join. Dead letters are told by where they lay and why; their bytes may hold anything.
+ */
+import type { FastifyInstance } from 'fastify'
+import type { RawChunk } from '../log/chunk.ts'
+import type { Log, PartitionEnds } from '../log/port.ts'
+import { headersOf } from '../log/recordBatch/headers.ts'
+import type { Inside } from './inside.ts'
+
+export interface NewestAnswer<T> {
+  readonly topic: string
+  /** In the topic, all together. */
+  readonly count: number
+  /** The newest first. */
+  readonly records: readonly T[]
+}
+
+/** An engagement that was given up, with its own fields beside these. */
+export interface GivenUp {
+  readonly writtenAtMs: number
+  readonly user: string | null
+  readonly reason: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly event: Readonly<Record<string, unknown>>
+}
+
+export interface DeadLetterRow {
+  readonly writtenAtMs: number
+  readonly key: string | null
+  readonly reason: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly valueBytes: number
+  /** A decision that the log alone would not give: recovery reads it back. */
+  readonly decided: boolean
+}
+
+interface NewestQuery {
+  readonly limit?: string
+}
+
+const LIMIT = 20
+const LIMIT_MOST = 500
+const READ_BYTES = 256 * 1024
+const NEWEST_COST = 5
+
+export function addNewestRoutes(app: FastifyInstance, { node }: Inside): void {
+  const add = <T>(path: string, topic: string, read: (chunk: RawChunk, i: number) => T & { writtenAtMs: number }) => {
+    app.get<{ Querystring: NewestQuery }>(path, { config: { cost: NEWEST_COST } }, async ({ query }, reply) => {
+      const limit = Number(query.limit ?? LIMIT)
+      if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MOST) {
+        return reply.code(400).send({ error: `limit=${query.limit}: must be 1 to ${LIMIT_MOST}` })
+      }
+      return newestOf(node.log, topic, limit, read)
+    })
+  }
+  const { late, orphans, deadLetters } = node.config.pipeline.sideOutputs
+  add('/late', late, readGivenUp)
+  add('/orphans', orphans, readGivenUp)
+  add('/dead', deadLetters, readDeadLetter)
+}
+
+export async function newestOf<T extends { writtenAtMs: number }>(
+  log: Log,
+  topic: string,
+  limit: number,
+  read: (chunk: RawChunk, i: number) => T,
+): Promise<NewestAnswer<T>> {
+  const ends = await log.ends([topic])
+  const perPartition = await Promise.all(ends.map((end) => newestIn(log, end, limit, read)))
+  const records = perPartition.flat().sort((a, b) => b.writtenAtMs - a.writtenAtMs)
+  const count = ends.reduce((sum, { low, high }) => sum + high - low, 0)
+  return { topic, count, records: records.slice(0, limit) }
+}
+
+async function newestIn<T>(
+  log: Log,
+  { topic, partition, low, high }: PartitionEnds,
+  limit: number,
+  read: (chunk: RawChunk, i: number) => T,
+): Promise<T[]> {
+  const records: T[] = []
+  const from = Math.max(low, high - limit)
+  if (from >= high) return records
+  for await (const chunk of log.readRange(topic, partition, from, high, READ_BYTES)) {
+    for (let i = 0; i < chunk.count; i++) records.push(read(chunk, i))
+  }
+  return records
+}
+
+function readGivenUp(chunk: RawChunk, i: number): GivenUp {
+  const { topic, partition, offset, reason, ...event } = JSON.parse(bytesOf(chunk, i)?.toString() ?? '{}') as Record<
+    string,
+    unknown
+  >
+  return {
+    writtenAtMs: chunk.stampMs[i],
+    user: keyOf(chunk, i),
+    reason: String(reason),
+    topic: String(topic),
+    partition: Number(partition),
+    offset: Number(offset),
+    event,
+  }
+}
+
+function readDeadLetter(chunk: RawChunk, i: number): DeadLetterRow {
+  const headers = new Map(headersOf(chunk, i).map(([name, value]) => [name, value?.toString() ?? '']))
+  return {
+    writtenAtMs: chunk.stampMs[i],
+    key: keyOf(chunk, i),
+    reason: headers.get('reason') ?? 'not told',
+    topic: headers.get('topic') ?? '',
+    partition: Number(headers.get('partition') ?? -1),
+    offset: Number(headers.get('offset') ?? -1),
+    valueBytes: Math.max(0, chunk.valueLength[i]),
+    decided: headers.get('decided') === '1',
+  }
+}
+
+function keyOf(chunk: RawChunk, i: number): string | null {
+  if (chunk.keyLength[i] < 0) return null
+  return chunk.bytes.toString('utf8', chunk.keyAt[i], chunk.keyAt[i] + chunk.keyLength[i])
+}
+
+function bytesOf(chunk: RawChunk, i: number): Buffer | null {
+  if (chunk.valueLength[i] < 0) return null
+  return chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i])
+}
