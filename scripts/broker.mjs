@@ -23,7 +23,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const KAFKA_VERSION = '3.9.1'
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 20_000
 const LOG_TAIL_LINES = 30
 const run = promisify(execFile)

@@ -87,7 +87,7 @@ async function run(kind: string, faults: Faults, state?: string): Promise<Outcom
   const restarts = world.node!.partitions.reduce((sum, { users }) => sum + users.restarts, 0)
   await world.stop()
   await journal.close()
-  const outcome = await checkOutcome(world, isPoison)
+  const outcome = await checkOutcome(world, { isPoison })
   expect(restarts).toBeGreaterThan(20)
   return outcome
 }

@@ -10,13 +10,16 @@ import type { OracleConfig } from './pureJoin.ts'
 
 export const PARTITIONS = 4
 export const OUT_OF_ORDERNESS_MS = 800
-const ALLOWED_LATENESS_MS = 200
+export const ALLOWED_LATENESS_MS = 200
 const REMEMBER_SEALED_MS = 4_000
 const MAX_CLOCK_SKEW_MS = 600_000
+const ALIGN_WITHIN_MS = 15_000
 
 /** By the number of the source. */
 export const TOPICS = ['views', 'engagements', 'watches'] as const
 export const SAMPLES = 'samples'
+export const LATE = 'samples-late'
+export const ORPHANS = 'samples-orphans'
 export const DEAD_LETTERS = 'samples-dead-letters'
 export const GROUP = 'postview-crash'
 
@@ -138,7 +141,12 @@ export interface NodeSettings {
   readonly isJournalOn: boolean
   /** `memory.state`; absent: the default. */
   readonly state?: string
+  readonly delivery?: Delivery
+  /** Further keys of node.yaml, which win. */
+  readonly node?: object
 }
+
+export type Delivery = 'at-least-once' | 'exactly-once'
 
 /** Writes pipeline.yaml, node.yaml and the schemas into the folder. JSON is YAML. */
 export async function writeConfig(folder: string, settings: NodeSettings): Promise<void> {
@@ -148,12 +156,12 @@ export async function writeConfig(folder: string, settings: NodeSettings): Promi
     put('view.avsc', VIEW),
     put('engagement.avsc', ENGAGEMENT),
     put('watch.avsc', WATCH),
-    put('pipeline.yaml', pipeline()),
-    put('node.yaml', node(settings)),
+    put('pipeline.yaml', pipeline(settings.delivery)),
+    put('node.yaml', { ...node(settings), ...settings.node }),
   ])
 }
 
-function pipeline(): object {
+function pipeline(delivery: Delivery = 'at-least-once'): object {
   const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
   const format = (schema: string) => ({ type: 'avro', schema })
   const ms = (value: number): string => `${value}ms`
@@ -183,10 +191,12 @@ function pipeline(): object {
       maxClockSkew: ms(MAX_CLOCK_SKEW_MS),
       // Events move the clocks here; silence would make what is late depend on how busy the machine is.
       idleAfter: '1h',
+      alignWithin: ms(ALIGN_WITHIN_MS),
     },
     createTopics: true,
+    delivery,
     sinks: [{ type: 'kafka', topic: SAMPLES, format: 'avro', compression: 'lz4' }],
-    sideOutputs: { late: 'samples-late', orphans: 'samples-orphans', deadLetters: DEAD_LETTERS },
+    sideOutputs: { late: LATE, orphans: ORPHANS, deadLetters: DEAD_LETTERS },
   }
 }
 

@@ -118,7 +118,7 @@ class Run {
   constructor(options: CrashRunOptions) {
     this.options = options
     this.random = new Random(options.seed)
-    this.traffic = new Traffic(options.seed + 1, options.world.takesGarbage)
+    this.traffic = new Traffic(options.seed + 1, { withGarbage: options.world.takesGarbage })
     this.journal = join(options.folder, 'data/journal')
   }
 

@@ -4,8 +4,9 @@
  */
 import { expect } from 'vitest'
 import { ledgerToJson } from '../../src/join/ledger.ts'
-import { checkSamples, eventOf } from './crashCheck.ts'
+import { checkSamples } from './crashCheck.ts'
 import { ORACLE, PARTITIONS, SAMPLES, TOPICS } from './crashPipeline.ts'
+import { eventOf, sampleOf } from './crashRead.ts'
 import { committedLedger } from './crashWorld.ts'
 import type { History } from './histories.ts'
 import { PureJoin } from './pureJoin.ts'
@@ -18,7 +19,7 @@ export async function checkHistory(history: History): Promise<{ samples: number;
     join.take([event.refused ? { ...event, time: 0 } : event])
   }
   const expected = join.samples.map((sample) => ({ ...sample, partition: 0 }))
-  const repeated = checkSamples(await history.readAll(SAMPLES), expected)
+  const { repeated } = checkSamples((await history.readAll(SAMPLES)).map(sampleOf), expected)
   const { outside, orphan, ...got } = ledgerToJson(committedLedger(await history.committed(), TOPICS[0]))
   const { outside: noOwnersLabel, orphan: noOwner, ...wanted } = ledgerToJson(join.state.ledger)
   // Which of the two it is may hang on what has been forgotten (SEMANTICS.md section 3).

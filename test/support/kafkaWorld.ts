@@ -20,20 +20,24 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
   decompress: async (bytes: Buffer) => decompressFrameSync(bytes),
 })
 
-export async function openKafkaWorld(brokers: string): Promise<CrashWorld> {
-  const client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING, retry: { retries: 20 } })
+/** Rides out a broker that is killed and started again. */
+const RETRY = { retries: 400, initialRetryTime: 100, maxRetryTime: 500 }
+
+export async function openKafkaWorld(brokers: string, partitions = PARTITIONS): Promise<KafkaWorld> {
+  const client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING, retry: RETRY })
   const admin = client.admin()
   const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
   await Promise.all([admin.connect(), producer.connect()])
   await admin.createTopics({
-    topics: TOPICS.map((topic) => ({ topic, numPartitions: PARTITIONS, replicationFactor: 1 })),
+    topics: TOPICS.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: 1 })),
     waitForLeaders: true,
   })
-  return new KafkaWorld(brokers, client, admin, producer)
+  return new KafkaWorld(brokers, partitions, client, admin, producer)
 }
 
-class KafkaWorld implements CrashWorld {
+export class KafkaWorld implements CrashWorld {
   readonly brokers: string
+  readonly partitions: number
   readonly takesGarbage = true
   nodeUrl: string | undefined
   private readonly client: Kafka
@@ -41,8 +45,9 @@ class KafkaWorld implements CrashWorld {
   private readonly producer: Producer
   private groups = 0
 
-  constructor(brokers: string, client: Kafka, admin: Admin, producer: Producer) {
+  constructor(brokers: string, partitions: number, client: Kafka, admin: Admin, producer: Producer) {
     this.brokers = brokers
+    this.partitions = partitions
     this.client = client
     this.admin = admin
     this.producer = producer
@@ -60,9 +65,9 @@ class KafkaWorld implements CrashWorld {
 
   usersByPartition(): readonly string[] {
     const partitionOf = kafkajs.Partitioners.DefaultPartitioner()
-    const partitionMetadata = Array.from({ length: PARTITIONS }, (_, partitionId) => ({ partitionId, leader: 1 }))
+    const partitionMetadata = Array.from({ length: this.partitions }, (_, partitionId) => ({ partitionId, leader: 1 }))
     const users: string[] = []
-    for (let k = 0; Object.keys(users).length < PARTITIONS; k++) {
+    for (let k = 0; Object.keys(users).length < this.partitions; k++) {
       const key = `closing-${k}`
       const partition = partitionOf({
         topic: '',
@@ -106,25 +111,37 @@ class KafkaWorld implements CrashWorld {
     }
   }
 
+  /** By partition: where the topic ends, for a reader of everything. */
+  async ends(topic: string): Promise<readonly number[]> {
+    const ends: number[] = []
+    for (const { partition, high } of await this.admin.fetchTopicOffsets(topic)) ends[partition] = Number(high)
+    return ends
+  }
+
   async readAll(topic: string): Promise<readonly LogRecord[]> {
-    const ends = await this.admin.fetchTopicOffsets(topic)
-    const left = new Map(ends.filter(({ low, high }) => low !== high).map((end) => [end.partition, Number(end.high)]))
+    const told = await this.admin.fetchTopicOffsets(topic)
+    const ends = new Map(told.filter(({ low, high }) => low !== high).map((end) => [end.partition, Number(end.high)]))
+    const left = new Map(ends)
     const records: LogRecord[] = []
     if (left.size === 0) return records
     const groupId = `reader-${topic}-${Date.now()}-${this.groups++}`
-    const consumer = this.client.consumer({ groupId, maxWaitTimeInMs: 100 })
+    // Committed records only, which is kafkajs's own default.
+    const consumer = this.client.consumer({ groupId, maxWaitTimeInMs: 100, readUncommitted: false })
     await consumer.connect()
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
     await new Promise<void>((resolve, reject) => {
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
       const eachBatch = async ({ batch }: { batch: import('kafkajs').Batch }): Promise<void> => {
         for (const message of batch.messages) {
-          if (Number(message.offset) < (left.get(batch.partition) ?? 0))
+          if (Number(message.offset) < (ends.get(batch.partition) ?? 0))
             records.push(recordOf(batch.partition, message))
         }
-        if (Number(batch.lastOffset()) + 1 >= (left.get(batch.partition) ?? 0)) left.delete(batch.partition)
-        if (left.size === 0) resolve()
       }
+      // Told also of what `eachBatch` is not: the ends of transactions, and those that were aborted.
+      consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
+        if (Number(lastOffset) + 1 >= (left.get(partition) ?? 0)) left.delete(partition)
+        if (left.size === 0) resolve()
+      })
       consumer.run({ autoCommit: false, eachBatch }).catch(reject)
     })
     await consumer.disconnect()

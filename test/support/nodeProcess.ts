@@ -19,7 +19,8 @@ export class NodeProcess {
   private readonly child: ChildProcess
   private isOver = false
 
-  constructor(program: string, configFolder: string, id = 'node-1') {
+  /** `onLine` is told every line of the log; kept here are the last ones. */
+  constructor(program: string, configFolder: string, id = 'node-1', onLine: (line: string) => void = () => {}) {
     const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     // A test that is cut off leaves none behind.
@@ -34,6 +35,7 @@ export class NodeProcess {
     })
     this.ready = new Promise((resolve, reject) => {
       const heard = (line: string): void => {
+        onLine(line)
         this.lines.push(line)
         if (this.lines.length > KEPT_LINES) this.lines.shift()
         if (line.includes('"node started"')) resolve((JSON.parse(line) as { control: string }).control)
@@ -50,6 +52,11 @@ export class NodeProcess {
 
   get pid(): number {
     return this.child.pid!
+  }
+
+  /** Freezes and thaws the process, or asks it to end. */
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name)
   }
 
   /** kill -9; resolves when the process is gone. */

@@ -1,0 +1,25 @@
+/**
+ * Test the checker: each of these bugs, put into the product, is found by a cluster under at most 50 faults. Short runs
+ * one after the other, since what is wrong is told at the end of a run.
+ */
+import { expect, it } from 'vitest'
+import { CHAOS_BUGS } from '../chaos/bugs.ts'
+import { chaosTest, expectChaos } from '../chaos/chaosTest.ts'
+
+const MOST_FAULTS = 50
+const A_RUN = 10
+
+it.each(CHAOS_BUGS.map((bug) => [bug.name, bug] as const))('finds %s', async (name, { mutations, delivery, kinds }) => {
+  let found: string | undefined
+  let faults = 0
+  for (let seed = 1; found === undefined && faults < MOST_FAULTS; seed++) {
+    await chaosTest({ seed, faults: A_RUN, kinds, delivery, mutations, onFault: () => faults++ }).then(
+      (done) => expectChaos(done, A_RUN),
+      (error: Error) => {
+        found = error.message
+      },
+    )
+  }
+  console.log(`${name}: ${found === undefined ? 'not found' : 'found'} after ${faults} faults: ${found?.slice(0, 400)}`)
+  expect(found).toMatch(/samples|ledger|went back|still no|expected|committed before/)
+})
