@@ -21,6 +21,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import { type AdvanceParts, advance, type InHand } from './advance.ts'
 import { admitChunk, Flags, LateInReplay, skipBelow } from './arrival.ts'
 import { captureOf } from './capture.ts'
+import { Gate } from './gate.ts'
 import { Inbox } from './inbox.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
@@ -70,9 +71,7 @@ export class Partition {
   private replaying = true
   private stopped = false
   private failure: Error | undefined
-  private isQuiet = false
-  /** Memory is full of what no commit stands behind yet. */
-  private starved = false
+  private readonly gate = new Gate()
   private readonly pump = new Pump(
     () => this.next(),
     ({ source, chunk }) => this.turnstile.run(() => this.take(source, chunk)),
@@ -183,7 +182,7 @@ export class Partition {
 
   /** A fetched chunk; kept until its turn comes. */
   offer(source: number, chunk: RawChunk): void {
-    if (this.stopped || this.isQuiet) return
+    if (this.stopped || this.gate.isQuiet) return
     this.endOffset[source] = Math.max(chunk.highWatermark, chunk.nextOffset)
     this.inbox.put(source, chunk)
     void this.pump.run()
@@ -212,7 +211,7 @@ export class Partition {
     void this.pump.run()
     return this.turnstile.run(async () => {
       const s = this.state
-      if (this.stopped || s.clocks.watermarkMs <= s.lastWatermarkMs) return
+      if (this.stopped || this.gate.isHeld || s.clocks.watermarkMs <= s.lastWatermarkMs) return
       admitTick(s)
       await this.advance()
       this.output.push()
@@ -251,7 +250,7 @@ export class Partition {
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
       await this.store.acknowledge(epoch, batchNumber, { offsets, watermarkMs: position.watermarkMs })
       if (this.memory.isOver) await this.memory.evict()
-      this.starved = false
+      this.gate.isStarved = false
       void this.pump.run()
     })
   }
@@ -280,15 +279,22 @@ export class Partition {
     return Math.max(this.inbox.endOf(source) ?? this.position[source], this.lows[source])
   }
 
+  /** What is in hand is finished; nothing more is joined, sealed or decided until `release`. */
+  hold(): void {
+    this.gate.isHeld = true
+  }
+
   /** The partition was kept through a rebalance. */
-  kept(): void {
+  release(): void {
+    this.gate.isHeld = false
     if (this.failure === undefined) this.inbox.pauseAgain()
     else this.pauseAll()
+    void this.pump.run()
   }
 
   /** Takes no further chunk; what is in hand is finished. */
   quiesce(): void {
-    this.isQuiet = true
+    this.gate.isQuiet = true
     this.inbox.clear()
   }
 
@@ -308,7 +314,7 @@ export class Partition {
   }
 
   private next(): { source: number; chunk: RawChunk } | undefined {
-    if (this.stopped || this.isQuiet || this.starved || this.replaying) return undefined
+    if (this.stopped || this.gate.isShut || this.replaying) return undefined
     return this.inbox.take(this.progress)
   }
 
@@ -356,17 +362,11 @@ export class Partition {
     this.coveredTo[source] = Math.max(this.coveredTo[source], chunk.nextOffset)
     this.chunk = undefined
     await this.memory.balance()
-    if (this.memory.isStarved) this.starve()
+    if (this.memory.isStarved) this.gate.starve(this.options.commitSoon)
     this.rates.recordsJoined += batch.count
     this.rates.batches.add(this.options.clock.monotonicMs() - startedMs)
     if (this.inbox.bytes === 0) this.output.push()
     if (this.output.bufferedBytes > this.options.outputBytes) await this.output.flush()
-  }
-
-  /** Takes nothing more until a commit lets state be moved out of memory. */
-  private starve(): void {
-    this.starved = true
-    this.options.commitSoon()
   }
 
   private admit(source: number, chunk: RawChunk): readonly DeadRecord[] {

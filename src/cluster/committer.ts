@@ -5,6 +5,7 @@
  * 1. A partition's offsets are committed only after all output made from records below them is durable: the capture
  *    comes first, then the flush, then the commit.
  * 2. One commit is under way at a time.
+ * 3. What a rebalance has taken away since it was captured is not committed, nor what it has left open.
  *
  * How it fails: a commit that the group refuses since a rebalance is under way is dropped (the new owner starts from the
  * last one); any other failure is kept for `onTrouble` and tried again next time. A flush that fails is the partition's
@@ -73,8 +74,11 @@ export class Committer {
   private async run(): Promise<boolean> {
     const startedMs = performance.now()
     const live = this.options.partitions().filter((partition) => partition.isLive)
-    const captures = await this.capture(live)
-    if (captures === undefined) return false
+    const captured = await this.capture(live)
+    if (captured === undefined) return false
+    const present = new Set(this.options.partitions())
+    const captures = captured.filter(([partition]) => present.has(partition))
+    for (const [partition, capture] of captured) if (!present.has(partition)) partition.abandoned(capture)
     if (captures.length === 0) return true
     try {
       await this.options.commit(captures.flatMap(([partition, capture]) => this.entries(partition, capture)))

@@ -36,6 +36,7 @@ import { type Clock, systemClock } from '../time/clock.ts'
 import type { Durations } from '../time/durations.ts'
 import { Committer } from './committer.ts'
 import { EndsPoller } from './ends.ts'
+import { LastCommits } from './lastCommits.ts'
 import { ClusterMap } from './map.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
 import { Slots } from './slots.ts'
@@ -91,6 +92,11 @@ export class Node {
   private writer!: Writer
   private outlets!: OpenOutlets
   private fail!: (error: Error) => void
+  private readonly lastCommits = new LastCommits()
+  /** Whether what is owned is what the group says: not from a revocation to the end of the next assignment. */
+  private isSettled = true
+  private readonly left: Promise<void>
+  private leftGroup: () => void = () => {}
   private started = false
   private stopping = false
 
@@ -113,11 +119,14 @@ export class Node {
       }
     })
     this.failed.catch(() => {})
+    this.left = new Promise((resolve) => {
+      this.leftGroup = resolve
+    })
     this.committer = new Committer({
       everyMs: config.node.commitEveryMs,
       topics: this.topics,
-      partitions: () => this.partitions,
-      commit: (entries) => this.reader.commit(entries),
+      partitions: () => (this.isSettled ? this.partitions : []),
+      commit: (entries) => this.commit(entries),
       onFailed: (error) => this.fail(error),
       onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
     })
@@ -170,6 +179,7 @@ export class Node {
       viewReader: this.options.readers[0],
       onDeadLetters: (partition, base, count) => this.owned.get(partition)?.deadLettersWritten(base, count),
     })
+    if (this.stopping) return
     this.reader = log.reader({
       group: config.node.group,
       topics: this.topics,
@@ -184,6 +194,7 @@ export class Node {
       onFailed: (error) => this.fail(error),
     })
     await this.reader.start()
+    if (this.stopping) return
     this.committer.start()
     this.ends.start()
     this.started = true
@@ -197,10 +208,11 @@ export class Node {
     await this.ends.stop()
     for (const partition of this.owned.values()) partition.quiesce()
     await this.committer.commitNow()
-    await this.reader.close()
+    await this.reader?.close()
+    this.leftGroup()
     for (const partition of this.owned.values()) await partition.stop()
-    await this.outlets.close()
-    await this.writer.close()
+    await this.outlets?.close()
+    await this.writer?.close()
   }
 
   private chunk(chunk: RawChunk): void {
@@ -210,25 +222,38 @@ export class Node {
     if (partition !== undefined && source >= 0) partition.offer(source, chunk)
   }
 
+  private async commit(entries: readonly CommitEntry[]): Promise<void> {
+    this.lastCommits.trying(entries)
+    await this.reader.commit(entries)
+    this.lastCommits.acknowledged(entries)
+  }
+
+  /** Nothing is joined from here on until it is known which partitions stay: another would join it again. */
   private async revoking(): Promise<void> {
+    for (const partition of this.owned.values()) partition.hold()
     await this.committer.commitNow()
+    this.isSettled = false
   }
 
   private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
+    // A node that is leaving takes nothing more; it is called no more once it has left.
+    if (this.stopping) return this.left.then(() => [])
+    this.isSettled = false
     try {
-      for (const [index, partition] of this.owned) {
-        if (partitions.includes(index)) continue
-        this.owned.delete(index)
-        this.delays?.leave(index)
+      const committed = await this.log.committed(this.config.node.group, this.topics)
+      const isKept = ({ index }: Partition) => partitions.includes(index) && this.lastCommits.isOwn(index, committed)
+      const lost = this.partitions.filter((partition) => !isKept(partition))
+      for (const { index } of lost) this.owned.delete(index)
+      this.isSettled = true
+      for (const partition of this.partitions) partition.release()
+      for (const partition of lost) {
+        this.delays?.leave(partition.index)
         await partition.stop()
       }
       const fresh = partitions.filter((index) => !this.owned.has(index))
       if (fresh.length > 0) await this.recover(fresh)
-      for (const partition of this.owned.values()) partition.kept()
       this.assignments++
-      return partitions
-        .filter((index) => this.owned.has(index))
-        .flatMap((index) => this.startPositions(this.owned.get(index)!))
+      return this.partitions.flatMap((partition) => this.startPositions(partition))
     } catch (error) {
       this.fail(error as Error)
       throw error
@@ -258,6 +283,7 @@ export class Node {
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
       this.owned.set(index, partition)
+      this.lastCommits.found(index, committed)
       // Not awaited: partitions that are live already go on meanwhile.
       void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
       const metadata = encodeMetadata(start.position)
@@ -307,7 +333,7 @@ export class Node {
   /** A partition without a commit commits its start before it takes a record in. */
   private async commitFirst(entries: readonly CommitEntry[], fresh: readonly number[]): Promise<void> {
     try {
-      await this.reader.commit(entries)
+      await this.commit(entries)
     } catch (error) {
       if (!(error instanceof LogError && error.code === 'NOT_OWNER')) throw error
       // Another generation is under way: these are given up, its own assignment builds anew what is this node's.

@@ -1,18 +1,21 @@
 /**
  * A node as a process: opens what the configuration names, runs until told to stop or until it fails.
  *
- * How it fails: prints one line and gives exit code 1; SIGTERM and SIGINT end in a drained, flushed, committed stop and
- * exit code 0, or 1 where a partition had stopped meanwhile. A second signal, or a stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
+ * How it fails: prints one line and gives exit code 1; SIGTERM, SIGINT and the end of a parent process (parent.ts) end in
+ * a drained, flushed, committed stop and exit code 0, or 1 where a partition had stopped meanwhile. A second signal, or a
+ * stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
  */
 
 import { setFlagsFromString } from 'node:v8'
 import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
+import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
 import { makeLogger } from './logger.ts'
 import { Node } from './node.ts'
 import { openJournal, openLog } from './open.ts'
+import { reachedAt } from './reach.ts'
 import { reportReplay } from './replayReport.ts'
 import { setUp } from './setup.ts'
 import { readVersion } from './version.ts'
@@ -25,11 +28,38 @@ const GARBAGE_PERCENT = 20
 export async function startNode(config: Config, id: string): Promise<number> {
   const logger = faultLog(makeLogger(config.node.log.level, { node: id }))
   if (config.node.memory.stateBytes < SMALL_STATE_BYTES) setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => resolve())
+  const stopped = toldToStop()
+  const folder = await takeDataFolder(config.node.dataDir)
+  try {
+    return await runNode(config, id, logger, stopped)
+  } finally {
+    await folder.release()
+  }
+}
+
+/** Resolves with the first signal, or when a parent is gone; the next one ends the process. */
+function toldToStop(): Promise<void> {
+  return new Promise<void>((resolve) => {
+    let isTold = false
+    const told = (): void => {
+      if (isTold) process.exit(1)
+      isTold = true
+      resolve()
     }
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, told)
+    process.on('disconnect', () => {
+      isTold = true
+      resolve()
+    })
   })
+}
+
+async function runNode(
+  config: Config,
+  id: string,
+  logger: ReturnType<typeof faultLog>,
+  stopped: Promise<void>,
+): Promise<number> {
   const { limits } = config.pipeline
   const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
   const log = await openLog(config, id, logger)
@@ -42,6 +72,20 @@ export async function startNode(config: Config, id: string): Promise<number> {
   const { dataDir } = config.node
   const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined
+  const stop = async (): Promise<number> => {
+    logger.info({}, 'stopping')
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+    reported()
+    // Meanwhile it answers: alive, and not ready.
+    await node.stop()
+    await control?.close()
+    await journal.close()
+    await log.close()
+    logger.close()
+    logger.info({}, 'stopped')
+    for (const { stoppedBy } of node.stopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
+    return node.stopped.length === 0 ? 0 : 1
+  }
   try {
     control = await startControlServer({
       node,
@@ -53,7 +97,9 @@ export async function startNode(config: Config, id: string): Promise<number> {
       logger,
       faults: logger.counts,
     })
-    await Promise.race([node.start(control.url), node.failed])
+    const url = reachedAt(control.url, config.node.control)
+    const isStarted = await Promise.race([node.start(url).then(() => true), node.failed, stopped.then(() => false)])
+    if (!isStarted) return await stop()
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed])
   } catch (error) {
@@ -63,16 +109,5 @@ export async function startNode(config: Config, id: string): Promise<number> {
     await Promise.race([control?.close(), new Promise((resolve) => setTimeout(resolve, 1000))])
     return 1
   }
-  logger.info({}, 'stopping')
-  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
-  reported()
-  // Meanwhile it answers: alive, and not ready.
-  await node.stop()
-  await control.close()
-  await journal.close()
-  await log.close()
-  logger.close()
-  logger.info({}, 'stopped')
-  for (const { stoppedBy } of node.stopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
-  return node.stopped.length === 0 ? 0 : 1
+  return stop()
 }

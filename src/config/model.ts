@@ -139,6 +139,8 @@ export interface NodeConfig {
 export interface ControlConfig {
   readonly host: string
   readonly port: number
+  /** The name or address by which other nodes reach it; absent: where it listens. */
+  readonly advertise?: string
   /** Absent: none is asked for, which loopback alone allows. */
   readonly tokens?: ControlTokens
   /** Whether ids are shown in full to privileged tokens alone. */

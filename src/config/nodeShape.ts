@@ -47,6 +47,10 @@ const control = z
       .regex(/^[\w.:-]+$/, { error: 'must be an address or a name' })
       .default('127.0.0.1'),
     port: z.int({ error: 'must be a port: 0 (any free one) to 65535' }).min(0).max(65_535).default(7400),
+    advertise: z
+      .string({ error: 'must be an address or a name, without a port' })
+      .regex(/^([\w.-]+|\[[0-9a-fA-F:]+\])$/, { error: 'must be an address or a name, without a port' })
+      .optional(),
     tokens: z
       .strictObject({
         read: reference('env:NAME or file:PATH').optional(),
@@ -76,7 +80,7 @@ export const nodeShape = z.strictObject({
         .string({ error: 'must be a name' })
         .regex(/^\S{1,200}$/, { error: 'must be a name without blanks' })
         .optional(),
-      sessionTimeout: positive(duration()).prefault('30s'),
+      sessionTimeout: positive(duration()).prefault('10s'),
       ssl: ssl.optional(),
       sasl: sasl.optional(),
     })

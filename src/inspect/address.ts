@@ -36,8 +36,19 @@ export async function removeAddress(dataDir: string, address: NodeAddress): Prom
   if (found?.pid === address.pid && found.startedAt === address.startedAt) await rm(path, { force: true })
 }
 
-/** The nodes whose processes live, by id. */
+/** The nodes whose processes live, by id: of this data folder, and of those below it (`--nodes`). */
 export async function findNodes(dataDir: string): Promise<readonly NodeAddress[]> {
+  const folders = [dataDir, ...(await foldersIn(dataDir)).map((name) => join(dataDir, name))]
+  const found = (await Promise.all(folders.map(nodesOf))).flat()
+  return found.filter((address) => isAlive(address.pid)).sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+async function foldersIn(dataDir: string): Promise<readonly string[]> {
+  const entries = await readdir(dataDir, { withFileTypes: true }).catch(() => [])
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+}
+
+async function nodesOf(dataDir: string): Promise<readonly NodeAddress[]> {
   const folder = folderOf(dataDir)
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
@@ -45,10 +56,7 @@ export async function findNodes(dataDir: string): Promise<readonly NodeAddress[]
   })
   const files = names.filter((name) => name.endsWith('.json'))
   const found = await Promise.all(files.map((name) => read(join(folder, name))))
-  return found
-    .filter((address) => address !== undefined)
-    .filter((address) => isAlive(address.pid))
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
+  return found.filter((address) => address !== undefined)
 }
 
 function folderOf(dataDir: string): string {

@@ -71,7 +71,8 @@ export interface GroupView {
 export interface ReaderEvents {
   /**
    * Partition numbers that are now this member's (in every one of the topics). Answers where each topic partition is
-   * to be read from; no chunk of them comes before. Called again on each rebalance, with all that is owned then.
+   * to be read from; no chunk of them comes before. Called again on each rebalance, with all that is owned then. What
+   * is given no start is not read until the next one.
    */
   onAssigned(partitions: readonly number[]): Promise<readonly StartPosition[]>
   /** A rebalance begins: finish or abandon what is in hand, commit, and return. */

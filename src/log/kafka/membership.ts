@@ -11,6 +11,9 @@
  * 2. A gate opens when onAssigned of the current generation has answered, and closes before a rejoin. Until then the
  *    partition is paused, so that heartbeats go on however long a recovery takes.
  * 3. A pause of the owner outlives a rebalance in which the partition stays.
+ * 4. A commit is this member's only while its assignment is in force and its owner has been told of it: not between the
+ *    revocation and the next assignment, and not under a generation of which the owner does not know yet. Kafka checks
+ *    the generation alone, and would let a member commit what it had an assignment ago.
  */
 import { LogError, type ReaderEvents, type StartPosition, type TopicPartition } from '../port.ts'
 import type { ConsumerGroup } from './internals.ts'
@@ -28,6 +31,10 @@ export class Membership {
   group: ConsumerGroup | null = null
   private places = new Map<string, Place>()
   private generation = 0
+  /** Assignments so far; the one that the owner was told last; whether none is in force. */
+  private assignments = 0
+  private toldAssignment = 0
+  private isBetween = true
   /** Partition numbers that the owner was told are its own; null once it was told that they go. */
   private told: readonly number[] | null = null
   private turns: Promise<void> = Promise.resolve()
@@ -57,10 +64,17 @@ export class Membership {
     return isBusy ? Promise.resolve() : turn
   }
 
+  /** The group is joined anew: the assignment that was is over. */
+  leave(): void {
+    this.isBetween = true
+  }
+
   /** A new generation: all paused, the owner asked where to begin, then sought and resumed. */
   assign(group: ConsumerGroup): void {
     this.group = group
     const generation = ++this.generation
+    const assignment = ++this.assignments
+    this.isBetween = false
     const before = this.places
     this.places = new Map()
     const assigned = group.assigned()
@@ -76,6 +90,7 @@ export class Membership {
     this.takeTurn(async () => {
       if (generation !== this.generation || this.ended) return
       this.told = numbers
+      this.toldAssignment = assignment
       const starts = await this.events.onAssigned(numbers)
       if (generation === this.generation && !this.ended) this.open(group, starts)
     })
@@ -107,7 +122,8 @@ export class Membership {
   }
 
   owns(topic: string, partition: number): boolean {
-    return !this.ended && this.places.has(keyOf(topic, partition))
+    const isInForce = !this.ended && !this.isBetween && this.toldAssignment === this.assignments
+    return isInForce && this.places.has(keyOf(topic, partition))
   }
 
   pause({ topic, partition }: TopicPartition): void {
@@ -154,12 +170,11 @@ export class Membership {
   }
 
   private open(group: ConsumerGroup, starts: readonly StartPosition[]): void {
-    const positions = new Map(starts.map(({ topic, partition, offset }) => [keyOf(topic, partition), offset]))
-    for (const place of this.places.values()) {
-      const { topic, partition } = place
-      const offset = positions.get(keyOf(topic, partition))
-      if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0) {
-        throw new LogError('FAILED', `${topic}/${partition} was given no start position, but ${offset}`)
+    for (const { topic, partition, offset } of starts) {
+      const place = this.places.get(keyOf(topic, partition))
+      if (place === undefined) continue
+      if (!Number.isSafeInteger(offset) || offset < 0) {
+        throw new LogError('FAILED', `${topic}/${partition} cannot be read from ${offset}`)
       }
       place.position = offset
       place.open = true

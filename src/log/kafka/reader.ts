@@ -27,7 +27,7 @@ import { Membership } from './membership.ts'
 import { kafkajs } from './patch.ts'
 import { ringAssigner } from './ringAssigner.ts'
 
-const SESSION_TIMEOUT_MS = 30_000
+const SESSION_TIMEOUT_MS = 10_000
 const REBALANCE_TIMEOUT_MS = 60_000
 /** Of the rebalance timeout, what an owner may take to finish before this member rejoins all the same. */
 const REVOKE_MS = 45_000
@@ -216,6 +216,7 @@ export class KafkaReader implements Reader {
     } finally {
       limit.abort()
       clearInterval(beat)
+      this.membership.leave()
     }
   }
 

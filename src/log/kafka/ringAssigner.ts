@@ -6,7 +6,7 @@
  * member's own metadata it does arrive, and that is where `memberInfo` travels.
  */
 import type { PartitionAssigner } from 'kafkajs'
-import { assignPartitions, ringNames } from '../../cluster/assigner.ts'
+import { assignMembers } from '../../cluster/assigner.ts'
 import type { GroupHooks } from './internals.ts'
 import { kafkajs } from './patch.ts'
 
@@ -25,13 +25,13 @@ export function ringAssigner(memberInfo: () => Buffer, hooks: GroupHooks): Parti
         name: ASSIGNER,
         metadata: MemberMetadata.encode({ version: VERSION, topics, userData: memberInfo() }),
       }),
-      assign: async ({ members, topics }: { members: readonly { memberId: string }[]; topics: string[] }) => {
+      assign: async ({ members, topics }: { members: readonly GroupedMember[]; topics: string[] }) => {
         const partitions = new Map(topics.map((topic) => [topic, new Set(partitionsOf(topic))]))
         const count = Math.max(0, ...[...partitions.values()].map((numbers) => numbers.size))
-        const names = ringNames(members.map(({ memberId }) => memberId))
-        const assigned = assignPartitions([...names.values()], count)
+        const told = members.map(({ memberId, memberMetadata }) => ({ memberId, info: infoIn(memberMetadata) }))
+        const assigned = assignMembers(told, count)
         return members.map(({ memberId }) => {
-          const numbers = assigned.get(names.get(memberId)!)!
+          const numbers = assigned.get(memberId)!
           const assignment = Object.fromEntries(
             [...partitions].map(([topic, own]) => [topic, numbers.filter((number) => own.has(number))]),
           )
@@ -46,4 +46,13 @@ export function ringAssigner(memberInfo: () => Buffer, hooks: GroupHooks): Parti
     }
     return assigner
   }
+}
+
+interface GroupedMember {
+  readonly memberId: string
+  readonly memberMetadata: Buffer
+}
+
+function infoIn(metadata: Buffer): Buffer {
+  return MemberMetadata.decode(metadata)?.userData ?? Buffer.alloc(0)
 }

@@ -1,0 +1,180 @@
+/**
+ * Several nodes over one real broker, under live traffic: started, drained, killed and put to sleep while it flows.
+ *
+ * Owns: the traffic, the nodes with their folders, what was seen of who is live. `finish` seals everything and ends all
+ * in order; what must hold then is checked as after kills (crashCheck.ts).
+ *
+ * How it fails: a node that ends by itself fails whoever waits; every wait has a limit that only a stall reaches.
+ */
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
+import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type CrashWorld, committedLedger } from './crashWorld.ts'
+import { NodeProcess } from './nodeProcess.ts'
+import { closingEvents, Traffic } from './traffic.ts'
+
+const STEP_EVERY_MS = 50
+const LOOK_EVERY_MS = 50
+const CLOSING_AFTER_MS = 60_000
+const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
+/** No claim of speed: beyond it something stands still. */
+const STALL_MS = 40_000
+
+export interface RunningNode {
+  readonly id: string
+  readonly process: NodeProcess
+  readonly url: string
+}
+
+interface Seen {
+  readonly partitions: readonly { readonly partition: number; readonly state: string }[]
+}
+
+export class ClusterRun {
+  readonly nodes = new Map<string, RunningNode>()
+  readonly traffic: Traffic
+  private readonly program: string
+  private readonly world: CrashWorld
+  private readonly folder: string
+  private readonly flowing: Promise<void>
+  private isFlowing = true
+
+  constructor(program: string, world: CrashWorld, folder: string, seed: number) {
+    this.program = program
+    this.world = world
+    this.folder = folder
+    this.traffic = new Traffic(seed)
+    this.flowing = this.flow()
+    this.flowing.catch(() => {})
+  }
+
+  async start(id: string): Promise<RunningNode> {
+    const config = join(this.folder, `config-${id}`)
+    await writeConfig(config, {
+      brokers: this.world.brokers,
+      dataFolder: join(this.folder, 'data', id),
+      isJournalOn: true,
+    })
+    const process = new NodeProcess(this.program, config, id)
+    const node = { id, process, url: await process.ready }
+    this.nodes.set(id, node)
+    return node
+  }
+
+  /** SIGTERM; gives the exit code. */
+  async terminate(id: string): Promise<number | null> {
+    return this.taken(id).process.terminate()
+  }
+
+  async kill(id: string): Promise<void> {
+    await this.taken(id).process.kill()
+  }
+
+  /** Stopped for so long, as a machine that swaps or sleeps. */
+  async sleepFor(id: string, ms: number): Promise<void> {
+    const { pid } = this.nodes.get(id)!.process
+    process.kill(pid, 'SIGSTOP')
+    try {
+      await sleep(ms)
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+  }
+
+  /** Resolves when every partition is live on one of the running nodes and on no other, with how long that took. */
+  async allLive(nodes: number): Promise<number> {
+    const startedMs = performance.now()
+    for (;;) {
+      const seen = await this.look()
+      const live = seen.flatMap(({ partitions }) => partitions.filter(({ state }) => state === 'live'))
+      const numbers = new Set(live.map(({ partition }) => partition))
+      const isShared = seen.length === nodes && seen.every(({ partitions }) => partitions.length > 0)
+      if (isShared && numbers.size === PARTITIONS && live.length === PARTITIONS) return performance.now() - startedMs
+      this.check(startedMs, `not all partitions are live: ${JSON.stringify(seen)}`)
+      await sleep(LOOK_EVERY_MS)
+    }
+  }
+
+  /** The rest of the traffic, and what moves all clocks beyond it; all nodes end in order. Gives their exit codes. */
+  async finish(): Promise<(number | null)[]> {
+    this.isFlowing = false
+    await this.flowing
+    const { world, traffic } = this
+    await world.send(traffic.rest())
+    await world.send(closingEvents(world.usersByPartition(), traffic.nowMs + CLOSING_AFTER_MS))
+    let changedMs = performance.now()
+    let last = ''
+    for (;;) {
+      const counts = committedLedger(await world.committed(), TOPICS[0])
+      if (counts[PENDING] === PARTITIONS && counts[UNDECIDED] === PARTITIONS * 2 && counts[SAMPLES_FIELD] > 0) break
+      if (String(counts) !== last) changedMs = performance.now()
+      last = String(counts)
+      this.check(changedMs, `not all was sealed: ${JSON.stringify(counts)}`)
+      await sleep(LOOK_EVERY_MS)
+    }
+    return Promise.all([...this.nodes.keys()].map((id) => this.terminate(id)))
+  }
+
+  async close(): Promise<void> {
+    this.isFlowing = false
+    await Promise.all([...this.nodes.keys()].map((id) => this.kill(id)))
+    await this.flowing.catch(() => {})
+  }
+
+  /** Partitions that a node has built anew, in the order of its assignments, by its log. */
+  static recoveries({ process }: RunningNode): number[][] {
+    return process.lines
+      .filter((line) => line.includes('"partitions assigned"'))
+      .map((line) => (JSON.parse(line) as { partitions: number[] }).partitions)
+  }
+
+  private taken(id: string): RunningNode {
+    const node = this.nodes.get(id)!
+    this.nodes.delete(id)
+    return node
+  }
+
+  private async flow(): Promise<void> {
+    while (this.isFlowing) {
+      await this.world.send(this.traffic.step())
+      await sleep(STEP_EVERY_MS)
+    }
+  }
+
+  private async look(): Promise<Seen[]> {
+    const asked = [...this.nodes.values()].map(async ({ url }) => {
+      const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(2_000) })
+      return (await answer.json()) as Seen
+    })
+    const seen = await Promise.allSettled(asked)
+    return seen.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  }
+
+  private check(sinceMs: number, what: string): void {
+    for (const { id, process } of this.nodes.values()) {
+      if (!process.isRunning) throw new Error(`${id} ended by itself:\n${process.tail()}`)
+    }
+    if (performance.now() < sinceMs + STALL_MS) return
+    throw new Error(
+      `${what}\n${[...this.nodes.values()].map(({ id, process }) => `${id}:\n${process.tail()}`).join('\n')}`,
+    )
+  }
+}
+
+/** The longest time without a sample in each partition, from what lies in the topic, around a moment. */
+export function gapsAround(
+  samples: readonly { readonly partition: number; readonly stampMs: number }[],
+  fromMs: number,
+  toMs: number,
+): number[] {
+  return Array.from({ length: PARTITIONS }, (_, partition) => {
+    const stamps = samples.filter((sample) => sample.partition === partition).map(({ stampMs }) => stampMs)
+    const within = stamps.sort((a, b) => a - b)
+    let longest = 0
+    for (let i = 1; i < within.length; i++) {
+      if (within[i] >= fromMs && within[i - 1] <= toMs) longest = Math.max(longest, within[i] - within[i - 1])
+    }
+    return longest
+  })
+}
