@@ -16,6 +16,7 @@ interface StartOptions {
   readonly config: string
   readonly nodes: string
   readonly id?: string
+  readonly allowPipelineChange?: boolean
 }
 
 export function addCluster(program: Command): void {
@@ -27,6 +28,7 @@ export function addCluster(program: Command): void {
     .option('--config <folder>', 'configuration folder', 'config')
     .option('--nodes <n>', 'how many nodes, each a process of its own', '1')
     .option('--id <name>', "the node's name (node-1); of several, what their names begin with (node)")
+    .option('--allow-pipeline-change', 'work beside nodes of another pipeline, where the change can be rolled out')
     .action(async (options: StartOptions) => {
       const nodes = countOf(options.nodes)
       const config = loadConfig(options.config, process.env)
@@ -38,7 +40,7 @@ export function addCluster(program: Command): void {
       const id = options.id ?? (nodes === 1 ? `${DEFAULT_NAME}-1` : DEFAULT_NAME)
       const running =
         nodes === 1
-          ? startNode(config, id)
+          ? startNode(config, id, { allowChange: options.allowPipelineChange })
           : runNodes({
               children: childrenOf(options, nodes, id, config),
               logger: makeLogger(config.node.log.level, { parent: id }),
@@ -66,7 +68,10 @@ function childrenOf(options: StartOptions, nodes: number, name: string, { node }
     const port = node.control.port === 0 ? 0 : node.control.port + i
     return {
       id,
-      args: ['cluster', 'start', '--config', options.config, '--id', id],
+      args: [
+        ...['cluster', 'start', '--config', options.config, '--id', id],
+        ...(options.allowPipelineChange ? ['--allow-pipeline-change'] : []),
+      ],
       env: {
         [variableOf(['dataDir'])]: join(node.dataDir, encodeURIComponent(id)),
         [variableOf(['control', 'port'])]: String(port),

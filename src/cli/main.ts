@@ -6,13 +6,14 @@
  * one clear line on stderr.
  */
 import { CommanderError } from 'commander'
+import { AdmissionError } from '../cluster/admission.ts'
 import { SetupError } from '../cluster/finding.ts'
 import { SchemaError } from '../codec/error.ts'
 import { ConfigError } from '../config/problem.ts'
 import { makeProgram } from './program.ts'
 import { UsageError } from './usage.ts'
 
-const WRONG_USE = [ConfigError, SchemaError, SetupError, UsageError]
+const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
 
 try {
   await makeProgram().parseAsync(process.argv)

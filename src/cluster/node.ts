@@ -63,6 +63,8 @@ export interface NodeOptions {
   readonly logger: Logger
   readonly clock?: Clock
   readonly journal: JournalStore
+  /** Fingerprints of other pipelines beside whose nodes this one may work (admission.ts). */
+  readonly alsoWith?: readonly string[]
   /** Runs before each record of a turn; tests inject faults with it. */
   readonly beforeRecord?: BeforeRecord
 }
@@ -188,6 +190,7 @@ export class Node {
       maxInflatedBytes: config.pipeline.limits.inflatedBytes,
       sessionTimeoutMs: config.node.kafka?.sessionTimeoutMs,
       memberInfo: () => this.standing.info(),
+      agreements: [config.pipeline.fingerprint, ...(this.options.alsoWith ?? [])],
       onAssigned: (partitions) => this.assigned(partitions),
       onRevoking: () => this.revoking(),
       onChunk: (chunk) => this.chunk(chunk),

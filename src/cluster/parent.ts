@@ -114,7 +114,9 @@ class Parent {
     const { id } = child.spec
     const { logger } = this.options
     child.process = undefined
-    const code = typeof how === 'number' ? how : 1
+    // Told to stop before it could hear it: nothing had begun.
+    const isUnbegun = this.isStopping && how === 'SIGTERM'
+    const code = typeof how === 'number' ? how : isUnbegun ? 0 : 1
     if (this.isStopping || code === 0) {
       child.endedWith = code
       logger.info({ node: id, ended: how }, 'a node has ended')

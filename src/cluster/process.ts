@@ -9,11 +9,15 @@
 import { setFlagsFromString } from 'node:v8'
 import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
+import { askingHeaders } from '../inspect/access.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
+import type { Log } from '../log/port.ts'
+import { admit } from './admission.ts'
 import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
 import { makeLogger } from './logger.ts'
-import { Node } from './node.ts'
+import { ask } from './map.ts'
+import { Node, type Logger as NodeLogger } from './node.ts'
 import { openJournal, openLog } from './open.ts'
 import { reachedAt } from './reach.ts'
 import { reportReplay } from './replayReport.ts'
@@ -25,16 +29,50 @@ const STOP_LIMIT_MS = 10_000
 const SMALL_STATE_BYTES = 128 * 2 ** 20
 const GARBAGE_PERCENT = 20
 
-export async function startNode(config: Config, id: string): Promise<number> {
+export interface StartOptions {
+  /** `--allow-pipeline-change`. */
+  readonly allowChange?: boolean
+}
+
+export async function startNode(
+  config: Config,
+  id: string,
+  { allowChange = false }: StartOptions = {},
+): Promise<number> {
   const logger = faultLog(makeLogger(config.node.log.level, { node: id }))
   if (config.node.memory.stateBytes < SMALL_STATE_BYTES) setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const stopped = toldToStop()
   const folder = await takeDataFolder(config.node.dataDir)
   try {
-    return await runNode(config, id, logger, stopped)
+    return await runNode(config, id, logger, stopped, allowChange)
   } finally {
     await folder.release()
   }
+}
+
+async function admission(
+  config: Config,
+  id: string,
+  log: Log,
+  logger: NodeLogger,
+  allowChange: boolean,
+): Promise<readonly string[]> {
+  const { pipeline, node } = config
+  const headers = askingHeaders(node.control)
+  return admit({
+    log,
+    group: node.group,
+    id,
+    pipeline,
+    allowChange,
+    sessionTimeoutMs: node.kafka?.sessionTimeoutMs ?? 0,
+    isThere: (member) =>
+      ask<{ node: string }>(member, '/status', { headers }).then(
+        (status) => status.node === member.id,
+        () => false,
+      ),
+    onWaiting: (reason) => logger.warn({ group: node.group, reason }, 'waiting before joining the group'),
+  })
 }
 
 /** Resolves with the first signal, or when a parent is gone; the next one ends the process. */
@@ -59,6 +97,7 @@ async function runNode(
   id: string,
   logger: ReturnType<typeof faultLog>,
   stopped: Promise<void>,
+  allowChange: boolean,
 ): Promise<number> {
   const { limits } = config.pipeline
   const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
@@ -67,8 +106,12 @@ async function runNode(
     await log.close()
     throw error
   })
+  const alsoWith = await admission(config, id, log, logger, allowChange).catch(async (error: Error) => {
+    await log.close()
+    throw error
+  })
   const journal = await openJournal(config, logger)
-  const node = new Node({ config, id, log, readers, logger, journal })
+  const node = new Node({ config, id, log, readers, logger, journal, alsoWith })
   const { dataDir } = config.node
   const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined

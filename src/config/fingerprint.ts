@@ -12,6 +12,9 @@ const LEFT_OUT = new Set(['fingerprint', 'digests', 'schemaFile', 'folder', 'use
 /** Of 64 digits: enough to tell two values of one key apart. */
 const DIGEST_DIGITS = 8
 
+/** No key of its own: the longest `within`, by which views are sealed. */
+export const LONGEST_WINDOW = 'labels (the longest within)'
+
 type Bare = Omit<Pipeline, 'fingerprint' | 'digests'>
 
 export function fingerprint(pipeline: Bare): string {
@@ -31,6 +34,7 @@ export function digests(pipeline: Bare): Readonly<Record<string, string>> {
     values.push([`${key}.topic`, topic], [`${key}.format`, format], [`${key}.fields`, fields])
   }
   for (const { name, ...label } of labels) values.push([`labels.${name}`, label])
+  values.push([LONGEST_WINDOW, Math.max(...labels.map(({ withinMs }) => withinMs))])
   values.push(['labels (their order)', labels.map(({ name }) => name)])
   values.push(['sources.engagements (their order)', sources.map(({ topic }) => topic)])
   for (const [section, given] of Object.entries({ time, limits, sideOutputs })) {

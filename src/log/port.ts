@@ -88,6 +88,11 @@ export interface ReaderOptions extends ReaderEvents {
   readonly topics: readonly string[]
   /** Told to the other members through the group (Kafka's userData); asked for before each join. */
   readonly memberInfo?: () => Buffer
+  /**
+   * What the members of a group must agree on, best first: it takes only members that all share one of these. Default:
+   * one that all share.
+   */
+  readonly agreements?: readonly string[]
   readonly fetchBytesPerPartition: number
   readonly maxWaitMs: number
   /** Inflated bytes of one compressed batch: beyond it the batch is refused with topic, partition and offset. */
@@ -141,6 +146,7 @@ export class LogError extends Error {
 export type LogErrorCode =
   | 'OUT_OF_RANGE' // the position is no longer in the log: message has topic, partition and the missing range
   | 'UNKNOWN_TOPIC'
+  | 'DISAGREES' // the group's members share none of this one's `agreements`
   | 'NOT_OWNER' // a commit by a member that no longer owns the partition
   | 'CORRUPT' // checksum or structure of a batch is wrong
   | 'CODEC' // compressed with what cannot be read here

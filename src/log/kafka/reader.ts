@@ -40,7 +40,7 @@ const RESTART_AFTER_MS = 1_000
 const RANGE_TRIES = 5
 const LEAVE_TIMEOUT_MS = 5_000
 /** Errors that kafkajs would retry for ever, and that do not pass. */
-const FATAL_TYPE = /^UNKNOWN_TOPIC_OR_PARTITION$|^INVALID_TOPIC|AUTHORIZATION_FAILED$/
+const FATAL_TYPE = /^UNKNOWN_TOPIC_OR_PARTITION$|^INVALID_TOPIC|AUTHORIZATION_FAILED$|^INCONSISTENT_GROUP_PROTOCOL$/
 
 export interface ReaderParts {
   readonly client: Client
@@ -116,9 +116,11 @@ export class KafkaReader implements Reader {
 
   private makeConsumer(): Consumer {
     const { group, memberInfo, fetchBytesPerPartition, maxWaitMs, sessionTimeoutMs = SESSION_TIMEOUT_MS } = this.options
+    const { agreements = [''] } = this.options
+    const hooks = this.hooks()
     return this.parts.client.consumer({
       groupId: group,
-      partitionAssigners: [ringAssigner(memberInfo ?? (() => Buffer.alloc(0)), this.hooks())],
+      partitionAssigners: agreements.map((name) => ringAssigner(name, memberInfo ?? (() => Buffer.alloc(0)), hooks)),
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: REBALANCE_TIMEOUT_MS,
       heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 5),

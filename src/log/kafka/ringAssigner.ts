@@ -10,19 +10,21 @@ import { assignMembers } from '../../cluster/assigner.ts'
 import type { GroupHooks } from './internals.ts'
 import { kafkajs } from './patch.ts'
 
-export const ASSIGNER = 'postview-ring'
+const ASSIGNER = 'postview-ring'
 const VERSION = 1
 const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol
 
-export function ringAssigner(memberInfo: () => Buffer, hooks: GroupHooks): PartitionAssigner {
+/** `agreement` becomes part of the protocol's name: Kafka's coordinator lets only members in that share one. */
+export function ringAssigner(agreement: string, memberInfo: () => Buffer, hooks: GroupHooks): PartitionAssigner {
+  const name = agreement === '' ? ASSIGNER : `${ASSIGNER}-${agreement}`
   return ({ cluster }) => {
     const partitionsOf = (topic: string) =>
       cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
     const assigner = {
-      name: ASSIGNER,
+      name,
       version: VERSION,
       protocol: ({ topics }: { topics: string[] }) => ({
-        name: ASSIGNER,
+        name,
         metadata: MemberMetadata.encode({ version: VERSION, topics, userData: memberInfo() }),
       }),
       assign: async ({ members, topics }: { members: readonly GroupedMember[]; topics: string[] }) => {
