@@ -7,7 +7,7 @@
  * memory stands exactly if the commit found is one that this node made (or found when it began). A commit of unknown
  * outcome counts as made: memory is at or beyond it.
  */
-import type { CommitEntry, Committed } from '../log/port.ts'
+import type { CommitEntry, Committed, Reader } from '../log/port.ts'
 
 export class LastCommits {
   private readonly known = new Map<number, { acknowledged: string; tried: string }>()
@@ -18,15 +18,21 @@ export class LastCommits {
     this.known.set(partition, { acknowledged: text, tried: text })
   }
 
-  /** A commit of all sources of some partitions is about to be sent. */
-  trying(entries: readonly CommitEntry[]): void {
+  /** Commits all sources of some partitions, and remembers it. */
+  async commit(entries: readonly CommitEntry[], reader: Pick<Reader, 'commit'>): Promise<void> {
+    this.trying(entries)
+    await reader.commit(entries)
+    this.acknowledged(entries)
+  }
+
+  private trying(entries: readonly CommitEntry[]): void {
     for (const partition of numbersIn(entries)) {
       const text = textOf(partition, entries)
       this.known.set(partition, { acknowledged: this.known.get(partition)?.acknowledged ?? text, tried: text })
     }
   }
 
-  acknowledged(entries: readonly CommitEntry[]): void {
+  private acknowledged(entries: readonly CommitEntry[]): void {
     for (const partition of numbersIn(entries)) {
       const text = textOf(partition, entries)
       this.known.set(partition, { acknowledged: text, tried: text })

@@ -17,8 +17,8 @@ import { encodeMetadata } from '../actors/position.ts'
 import { RecoveryError, readQuarantine, startOf } from '../actors/recovery.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
-import { DelayWatch } from '../delays/watch.ts'
-import { compileRules, type Rules } from '../join/rules.ts'
+import type { DelayWatch } from '../delays/watch.ts'
+import type { Rules } from '../join/rules.ts'
 import type { BeforeRecord } from '../join/turn.ts'
 import { noPartitionJournal } from '../journal/none.ts'
 import type { JournalStore, PartitionJournal } from '../journal/port.ts'
@@ -39,8 +39,10 @@ import { EndsPoller } from './ends.ts'
 import { LastCommits } from './lastCommits.ts'
 import { ClusterMap } from './map.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
+import { rulesOf, watchOf } from './rules.ts'
 import { Slots } from './slots.ts'
 import { Standing } from './standing.ts'
+import { toldOf } from './told.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
@@ -97,8 +99,6 @@ export class Node {
   private readonly lastCommits = new LastCommits()
   /** Whether what is owned is what the group says: not from a revocation to the end of the next assignment. */
   private isSettled = true
-  private readonly left: Promise<void>
-  private leftGroup: () => void = () => {}
   private started = false
   private stopping = false
 
@@ -121,14 +121,11 @@ export class Node {
       }
     })
     this.failed.catch(() => {})
-    this.left = new Promise((resolve) => {
-      this.leftGroup = resolve
-    })
     this.committer = new Committer({
       everyMs: config.node.commitEveryMs,
       topics: this.topics,
       partitions: () => (this.isSettled ? this.partitions : []),
-      commit: (entries) => this.commit(entries),
+      commit: (entries) => this.lastCommits.commit(entries, this.reader),
       onFailed: (error) => this.fail(error),
       onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
     })
@@ -212,7 +209,6 @@ export class Node {
     for (const partition of this.owned.values()) partition.quiesce()
     await this.committer.commitNow()
     await this.reader?.close()
-    this.leftGroup()
     for (const partition of this.owned.values()) await partition.stop()
     await this.outlets?.close()
     await this.writer?.close()
@@ -225,12 +221,6 @@ export class Node {
     if (partition !== undefined && source >= 0) partition.offer(source, chunk)
   }
 
-  private async commit(entries: readonly CommitEntry[]): Promise<void> {
-    this.lastCommits.trying(entries)
-    await this.reader.commit(entries)
-    this.lastCommits.acknowledged(entries)
-  }
-
   /** Nothing is joined from here on until it is known which partitions stay: another would join it again. */
   private async revoking(): Promise<void> {
     for (const partition of this.owned.values()) partition.hold()
@@ -239,8 +229,8 @@ export class Node {
   }
 
   private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
-    // A node that is leaving takes nothing more; it is called no more once it has left.
-    if (this.stopping) return this.left.then(() => [])
+    // A node that is leaving takes nothing more, and nobody waits for what it would say.
+    if (this.stopping) return new Promise(() => {})
     this.isSettled = false
     try {
       const committed = await this.log.committed(this.config.node.group, this.topics)
@@ -336,7 +326,7 @@ export class Node {
   /** A partition without a commit commits its start before it takes a record in. */
   private async commitFirst(entries: readonly CommitEntry[], fresh: readonly number[]): Promise<void> {
     try {
-      await this.commit(entries)
+      await this.lastCommits.commit(entries, this.reader)
     } catch (error) {
       if (!(error instanceof LogError && error.code === 'NOT_OWNER')) throw error
       // Another generation is under way: these are given up, its own assignment builds anew what is this node's.
@@ -369,14 +359,8 @@ export class Node {
       pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.partitionFailed(index, error),
-      onTrouble: (error) => this.warn('a partition waits', error, { partition: index }),
+      ...toldOf(this.options.logger, this.topics, index),
       observe: this.delays?.partition(index, shares),
-      onDeadLetter: (source, offset) =>
-        this.options.logger.warn(
-          { topic: this.topics[source], partition: index, offset },
-          'a record went to the dead letters: its reason is in its headers there',
-        ),
-      onRestarted: (source, offset, error) => this.restarted(index, source, offset, error),
       beforeRecord: this.options.beforeRecord,
       journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,
@@ -401,26 +385,7 @@ export class Node {
     }
   }
 
-  /** Without the error's text, which may quote what the record holds; the dead letter of a second crash has it. */
-  private restarted(partition: number, source: number, offset: number, error: unknown): void {
-    const { name } = error instanceof Error ? error : { name: typeof error }
-    this.options.logger.warn(
-      { topic: this.topics[source], partition, offset, error: name },
-      'a record crashed its user\u2019s actor, which was restarted',
-    )
-  }
-
   private warn(message: string, error: Error, fields: object): void {
     this.options.logger.warn({ ...fields, error: error.message }, message)
   }
-}
-
-function watchOf({ node }: Config, rules: Rules, clock: Clock): DelayWatch | undefined {
-  const { horizonMs, memoryBytes } = node.delays
-  return horizonMs === 0 ? undefined : new DelayWatch({ rules, horizonMs, memoryBytes, startedMs: clock.wallMs() })
-}
-
-export function rulesOf(config: Pick<Config, 'pipeline'>): Rules {
-  const { labels, time, onMiskeyed } = config.pipeline
-  return compileRules({ labels, ...time, onMiskeyed })
 }

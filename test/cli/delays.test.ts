@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { rulesOf } from '../../src/cluster/node.ts'
+import { rulesOf } from '../../src/cluster/rules.ts'
 import { DelayWatch } from '../../src/delays/watch.ts'
 import { startControlServer } from '../../src/inspect/server.ts'
 import { JoinState } from '../../src/join/state.ts'

@@ -7,21 +7,21 @@ const at = (partition: number, offset: number, metadata = 'm') => [
 ]
 
 describe('a partition is still its own', () => {
-  it('while the commit found is the one that it found or made last', () => {
+  it('while the commit found is the one that it found or made last', async () => {
     const last = new LastCommits()
     last.found(1, [...at(0, 3), ...at(1, 5)])
     expect(last.isOwn(1, [...at(1, 5).reverse(), ...at(2, 9)])).toBe(true)
-    last.trying(at(1, 6))
-    last.acknowledged(at(1, 6))
+    await last.commit(at(1, 6), { commit: async () => {} })
     expect(last.isOwn(1, at(1, 6))).toBe(true)
     expect(last.isOwn(1, at(1, 5))).toBe(false)
   })
 
-  it('also where it was never committed, or where the outcome of a commit is unknown', () => {
+  it('also where it was never committed, or where the outcome of a commit is unknown', async () => {
     const last = new LastCommits()
     last.found(1, at(1, -1))
     expect(last.isOwn(1, at(1, -1))).toBe(true)
-    last.trying(at(1, 4))
+    const unanswered = last.commit(at(1, 4), { commit: () => Promise.reject(new Error('no answer')) })
+    await expect(unanswered).rejects.toThrow('no answer')
     expect(last.isOwn(1, at(1, -1))).toBe(true)
     expect(last.isOwn(1, at(1, 4))).toBe(true)
   })

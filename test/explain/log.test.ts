@@ -3,7 +3,7 @@
  * with the answer that the events were made with.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { rulesOf } from '../../src/cluster/node.ts'
+import { rulesOf } from '../../src/cluster/rules.ts'
 import { committedAsOf } from '../../src/explain/asOf.ts'
 import { openSampleTopic } from '../../src/explain/emission.ts'
 import { Explainer } from '../../src/explain/explain.ts'
