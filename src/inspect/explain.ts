@@ -9,7 +9,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import type { Node } from '../cluster/node.ts'
-import { rulesOf } from '../cluster/node.ts'
+import { rulesOf } from '../cluster/rules.ts'
 import { committedAsOf } from '../explain/asOf.ts'
 import { openSampleTopic } from '../explain/emission.ts'
 import { Explainer, partitionOfUser } from '../explain/explain.ts'
