@@ -6,6 +6,10 @@ export interface BrokerOptions {
   /** A core for taskset. */
   readonly cpu?: string
   readonly partitionsDefault?: number
+  /** Beside the plain one, as `SSL://127.0.0.1:PORT`. */
+  readonly listeners?: readonly string[]
+  /** Users with SCRAM credentials, as StorageTool takes them: `SCRAM-SHA-256=[name=alice,password=...]`. */
+  readonly scram?: readonly string[]
   /** Further lines of server.properties; later ones win. */
   readonly extra?: readonly string[]
 }

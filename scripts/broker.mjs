@@ -120,7 +120,8 @@ async function moveInPlace(from, to) {
 /**
  * Starts one broker (KRaft, one node) and resolves when it answers.
  * Options: port (default: a free one), dir (kept at stop; default: a fresh temporary folder, removed), cpu (a core for
- * taskset), partitionsDefault, extra (further lines of server.properties, which win).
+ * taskset), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
+ * lines of server.properties, which win).
  */
 export async function startBroker(options = {}) {
   await requireBroker()
@@ -175,20 +176,23 @@ async function configure(broker, options) {
     id,
     '-c',
     properties,
+    ...(options.scram ?? []).flatMap((user) => ['--add-scram', user]),
   ]).catch((error) => {
     throw new Error(`Kafka's storage could not be formatted: ${lastLines(`${error.stdout}${error.stderr}`)}`)
   })
 }
 
-function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, extra = [] }) {
+function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, listeners = [], extra = [] }) {
+  const advertised = [`PLAINTEXT://127.0.0.1:${port}`, ...listeners]
   return [
     'process.roles=broker,controller',
     'node.id=1',
     `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
+    `listeners=${[...advertised, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
+    `advertised.listeners=${advertised.join(',')}`,
     'controller.listener.names=CONTROLLER',
-    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT',
+    'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
+    'inter.broker.listener.name=PLAINTEXT',
     `log.dirs=${join(dir, 'data')}`,
     `num.partitions=${partitionsDefault}`,
     'auto.create.topics.enable=false',

@@ -27,7 +27,7 @@ const PAGE_MOST = 1024
 export const WAKE_BYTES = 2 * (KEY_BYTES + FRAME_BYTES) + DUE_BYTES
 
 /** Places of entries that were read and are not done. Forgetting one leaves a stale entry. */
-const PLACES_MOST = 16_384
+const PLACES_MOST = 4_096
 
 /** One reading of the list. */
 export interface Scan {

@@ -28,7 +28,9 @@ const WINDOW_MS = 2 * 3_600_000
 const BOUND_MS = 5_000
 const STEP_MS = 60_000
 const LOOK_EVERY_MS = 200
-const MEMORY = { state: '64MiB', actors: '16MiB', inFlight: '16MiB', output: '16MiB' }
+const MEMORY = { state: '64MiB', actors: '16MiB', inFlight: '8MiB', output: '8MiB' }
+/** As docs/CONFIGURATION.md says for tight memory. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' }
 const SMALL_VIEWS = 100_000
 const BROKEN: Mutation = {
   file: 'journal/rocksPartition.ts',
@@ -164,7 +166,7 @@ class Join {
   }
 
   async start(): Promise<void> {
-    this.node = new NodeProcess(this.world.program, this.config)
+    this.node = new NodeProcess(this.world.program, this.config, 'node-1', undefined, ENVIRONMENT)
     this.url = await this.node.ready
   }
 

@@ -19,10 +19,16 @@ export class NodeProcess {
   private readonly child: ChildProcess
   private isOver = false
 
-  /** `onLine` is told every line of the log; kept here are the last ones. */
-  constructor(program: string, configFolder: string, id = 'node-1', onLine: (line: string) => void = () => {}) {
+  /** `onLine` is told every line of the log; kept here are the last ones. `env` is added to this process's own. */
+  constructor(
+    program: string,
+    configFolder: string,
+    id = 'node-1',
+    onLine: (line: string) => void = () => {},
+    env: Readonly<Record<string, string>> = {},
+  ) {
     const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id]
-    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     // A test that is cut off leaves none behind.
     const orphaned = (): void => void this.child.kill('SIGKILL')
     process.once('exit', orphaned)

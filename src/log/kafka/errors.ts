@@ -43,7 +43,17 @@ export function toLogError(error: unknown, doing: string): LogError {
   const root = rootCause(error)
   if (root instanceof LogError) return root
   const code = CODES.get(root.type ?? '') ?? 'FAILED'
-  return new LogError(code, `${doing}: ${root.message}`, { cause: error })
+  return new LogError(code, `${doing}: ${reasonOf(root)}`, { cause: error })
+}
+
+/**
+ * Trap: kafkajs takes the answer in which a broker refuses an OAuth token for its consent, and hears of it only when the
+ * next request is refused for coming too early. No other mechanism ends there.
+ */
+function reasonOf(root: KafkaError): string {
+  if (root.type === 'ILLEGAL_SASL_STATE') return 'SASL authentication failed: the broker refused the token'
+  if (root.name === 'KafkaJSSASLAuthenticationError') return `SASL authentication failed: ${root.message}`
+  return root.message
 }
 
 /** Whether the same call may succeed later with nothing else changed. */
