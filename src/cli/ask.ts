@@ -38,6 +38,11 @@ export async function askNodes<T>(path: string, where: Where): Promise<Answers<T
   }
 }
 
+/** One question to one node. */
+export async function askOne<T>(url: string, path: string, where: Where): Promise<T> {
+  return ask<T>(url, path, (await targetOf(where)).headers)
+}
+
 /** One line that says that no node answered, and what was tried. */
 export function nobodyLine({ silent, lookedAt }: Answers<unknown>): string {
   if (silent.length === 0) return `no node is running here (${lookedAt})`
@@ -79,7 +84,7 @@ async function reasonIn(response: Response): Promise<string> {
   return typeof error === 'string' ? `: ${error}` : ''
 }
 
-function reasonOf(error: Error): string {
+export function reasonOf(error: Error): string {
   if (error.name === 'TimeoutError') return `no answer within ${ASK_LIMIT_MS} ms`
   const cause = error.cause as NodeJS.ErrnoException | undefined
   return cause?.code ?? error.message

@@ -1,9 +1,14 @@
-/** `node cluster status`: how the nodes of this data folder are. */
+/**
+ * `node cluster status`: how the cluster is. Nodes of this data folder are asked, and whoever else the group knows of,
+ * wherever they are; then what is wrong, and what to do about it.
+ */
 import type { Command } from 'commander'
+import { adviceOn, type Unreachable } from '../inspect/advice.ts'
+import type { ClusterAnswer } from '../inspect/cluster.ts'
 import type { NodeStatus, PartitionStatus, SourceStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
 import { type Column, renderTable } from '../show/table.ts'
-import { askNodes, nobodyLine, type Where } from './ask.ts'
+import { askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
 
 export function addStatus(cluster: Command): void {
   cluster
@@ -13,15 +18,43 @@ export function addStatus(cluster: Command): void {
     .option('--url <url>', 'ask this node, wherever its files are')
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean }) => {
-      const asked = await askNodes<NodeStatus>('/status', options)
-      if (asked.answers.length === 0) throw new Error(nobodyLine(asked))
+      const { cluster, nodes, unreachable } = await askCluster(options)
+      const advice = adviceOn(cluster, nodes, unreachable)
       const text = options.json
-        ? JSON.stringify({ nodes: asked.answers, unreachable: asked.silent }, null, 2)
-        : [renderStatus(asked.answers), ...asked.silent.map((one) => `${one.url} does not answer: ${one.reason}`)].join(
-            '\n',
-          )
+        ? JSON.stringify({ cluster, nodes, unreachable, advice }, null, 2)
+        : [renderStatus(nodes), renderAdvice(advice)].join('\n\n')
       process.stdout.write(`${text}\n`)
     })
+}
+
+interface Asked {
+  /** Null where nobody knows the group. */
+  readonly cluster: ClusterAnswer | null
+  readonly nodes: readonly NodeStatus[]
+  readonly unreachable: readonly Unreachable[]
+}
+
+async function askCluster(where: Where): Promise<Asked> {
+  const here = await askNodes<NodeStatus>('/status', where)
+  if (here.answers.length === 0) throw new Error(nobodyLine(here))
+  const cluster = await askOne<ClusterAnswer>(here.answers[0].url, '/cluster', where).catch(() => null)
+  const known = new Set([...here.answers.map(({ node }) => node), ...here.silent.map(({ url }) => url)])
+  const others = (cluster?.members ?? []).filter(({ id, url }) => !known.has(id) && !known.has(url))
+  const asked = await Promise.allSettled(others.map(({ url }) => askOne<NodeStatus>(url, '/status', where)))
+  const nodes = [...here.answers, ...asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))]
+  const unreachable = [
+    ...here.silent.map(({ url, reason }) => ({ node: url, reason })),
+    ...asked.flatMap((one, i) =>
+      one.status === 'rejected'
+        ? [{ node: `${others[i].id} at ${others[i].url}`, reason: reasonOf(one.reason as Error) }]
+        : [],
+    ),
+  ]
+  return { cluster, nodes: nodes.sort((a, b) => (a.node < b.node ? -1 : 1)), unreachable }
+}
+
+function renderAdvice(advice: readonly string[]): string {
+  return advice.length === 0 ? 'Nothing is wrong.' : ['What is wrong:', ...advice.map((line) => `- ${line}`)].join('\n')
 }
 
 const right = (title: string): Column => ({ title, align: 'right' })
@@ -71,6 +104,7 @@ function renderSources(nodes: readonly NodeStatus[]): string {
     right('position'),
     right('end'),
     right('lag'),
+    right('in time'),
     { title: 'highest event time' },
     right('silent'),
     { title: '' },
@@ -88,6 +122,7 @@ function sourceRow(partition: number, source: SourceStatus): string[] {
     formatCount(source.position),
     formatCount(source.end),
     formatCount(source.lag),
+    formatDuration(source.lagMs),
     formatTime(source.highestMs),
     formatDuration(source.silenceMs),
     source.paused ? 'paused' : '',
@@ -101,6 +136,7 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
     { title: 'state' },
     { title: 'watermark' },
     right('behind'),
+    { title: 'held back by' },
     right('pending'),
     right('undecided'),
     right('users'),
@@ -116,6 +152,7 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
     partitionState(p),
     formatTime(p.watermarkMs),
     formatDuration(p.watermarkLagMs),
+    p.heldBackBy ?? '',
     formatCount(p.pendingViews),
     formatCount(p.undecided),
     formatCount(p.users),

@@ -39,6 +39,8 @@ export interface PartitionStatus {
   readonly replay: ReplayView | null
   readonly sources: readonly SourceStatus[]
   readonly watermarkMs: number | null
+  /** The source whose clock is furthest behind; null where none counts. */
+  readonly heldBackBy: string | null
   readonly watermarkLagMs: number | null
   readonly pendingViews: number
   readonly undecided: number
@@ -75,6 +77,8 @@ export interface SourceStatus {
   readonly position: number
   readonly end: number | null
   readonly lag: number | null
+  /** How old the newest event taken is, while there are more to read; 0 when there are none. */
+  readonly lagMs: number | null
   readonly highestMs: number | null
   readonly silenceMs: number
   readonly paused: boolean
@@ -147,11 +151,13 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
       position: p.position[source],
       end: finite(p.endOffset[source]),
       lag: lagOf(p, source) ?? null,
+      lagMs: lagMsOf(p, source, around.wallMs),
       highestMs: finite(clocks.highestMs[source]),
       silenceMs: Math.round(clocks.silenceMs[source]),
       paused: p.isPaused(source),
     })),
     watermarkMs,
+    heldBackBy: heldBackBy(p, topics),
     watermarkLagMs: watermarkMs === null ? null : Math.round(around.wallMs - watermarkMs),
     pendingViews: ledger[PENDING],
     undecided: ledger[UNDECIDED],
@@ -166,6 +172,25 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     ratePerS: Math.round(around.ratePerS(p.index)),
     journal: journalStatus(p),
   }
+}
+
+function lagMsOf(p: PartitionView, source: number, wallMs: number): number | null {
+  const lag = lagOf(p, source)
+  const highestMs = finite(p.state.clocks.highestMs[source])
+  if (lag === 0) return 0
+  return lag === undefined || highestMs === null ? null : Math.max(0, Math.round(wallMs - highestMs))
+}
+
+function heldBackBy({ state }: PartitionView, topics: readonly string[]): string | null {
+  let slowest: string | null = null
+  let leastMs = Number.POSITIVE_INFINITY
+  topics.forEach((topic, source) => {
+    const clockMs = state.clocks.clockMs(source)
+    if (clockMs >= leastMs || Number.isNaN(clockMs)) return
+    slowest = topic
+    leastMs = clockMs
+  })
+  return slowest
 }
 
 function stateOf({ stoppedBy, isLive }: PartitionView): PartitionStatus['state'] {

@@ -79,6 +79,8 @@ export interface PartitionView {
       readonly watermarkMs: number
       readonly highestMs: ArrayLike<number>
       readonly silenceMs: ArrayLike<number>
+      /** How far a source's clock is; NaN where it is left out of the watermark. */
+      clockMs(source: number): number
     }
   }
 }

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UsageError } from '../../src/cli/usage.ts'
+import { ClusterMap } from '../../src/cluster/map.ts'
+import { encodeMember } from '../../src/cluster/member.ts'
 import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
 import { CONTROL, fakeNode, fakePartition, quiet, readers } from '../inspect/fakeNode.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
@@ -17,9 +19,9 @@ afterEach(async () => {
   await dir.remove()
 })
 
-async function start(id: string, partition: number, dataDir: string): Promise<string> {
+async function start(id: string, partition: number, dataDir: string, map?: ClusterMap): Promise<string> {
   const given = { position: [1200, 5], endOffset: [1210, 5], watermarkMs: 1_700_000_000_000, ledger: { pending: 4321 } }
-  const node = fakeNode([fakePartition(partition, given)], { id })
+  const node = fakeNode([fakePartition(partition, given)], { id, map })
   const server = await startControlServer({
     node,
     readers,
@@ -62,6 +64,30 @@ describe('node cluster status', () => {
     expect(nodes.map((node: { node: string }) => node.node)).toEqual(['node-a', 'node-b'])
     expect(nodes[0].partitions[0]).toMatchObject({ partition: 0, pendingViews: 4321 })
     expect(unreachable).toEqual([])
+  })
+
+  it('asks the nodes elsewhere that the group knows of, and says who does not answer and what to do', async () => {
+    const { folder, dataDir } = await configFolder(dir.path)
+    const elsewhere = await start('node-b', 1, `${dir.path}/of another machine`)
+    const member = (id: string, url: string, partitions: number[]) => {
+      const info = encodeMember({ id, url, version: '1', fingerprint: 'f', digests: {}, owns: [], holds: [] })
+      return { memberId: id, info, partitions }
+    }
+    const members = [member('node-b', elsewhere, [1]), member('node-c', 'http://127.0.0.1:9', [2, 3])]
+    const log = { members: async () => ({ state: 'stable', members }) as const }
+    const map = new ClusterMap({ log, group: 'postview-feed', partitionCount: () => 4 })
+    await start('node-a', 0, dataDir, map)
+    const { nodes, cluster, advice } = JSON.parse((await run('cluster', 'status', '--json', '--config', folder)).stdout)
+    expect(nodes.map((node: { node: string }) => node.node)).toEqual(['node-a', 'node-b'])
+    expect(cluster.members.map(({ id }: { id: string }) => id)).toEqual(['node-b', 'node-c'])
+    expect(advice).toEqual(
+      expect.arrayContaining([
+        'nobody owns partitions 0: start a node',
+        expect.stringMatching(/^node-c at http:\/\/127.0.0.1:9 does not answer/),
+      ]),
+    )
+    const { stdout } = await run('cluster', 'status', '--config', folder)
+    expect(stdout).toContain('What is wrong:\n- nobody owns partitions 0: start a node')
   })
 
   it('asks the node of a URL, without any configuration', async () => {

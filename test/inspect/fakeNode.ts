@@ -70,6 +70,7 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
         watermarkMs: given.watermarkMs ?? Number.NEGATIVE_INFINITY,
         highestMs: given.highestMs ?? [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
         silenceMs: [0, 0],
+        clockMs: (source) => given.highestMs?.[source] ?? Number.NEGATIVE_INFINITY,
       },
     },
   }
