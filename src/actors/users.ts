@@ -14,10 +14,10 @@ import { type ActorSystemRef, type Ref, spawnStateless, stop } from 'nact'
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
-import { actorOf, type NactActor, TURN, type TurnMessage, UserActor, type UserBehaviour } from './user.ts'
+import { actorOf, type NactActor, slimParent, TURN, type TurnMessage, UserActor, type UserBehaviour } from './user.ts'
 
 /** What a live actor was measured to take of the heap. */
-export const ACTOR_BYTES = 700
+export const ACTOR_BYTES = 160
 
 /** Rebuilds a user's state after a failed turn; resolves with the user's (new) block once it is whole again. */
 export type CrashHandler = (user: number, error: unknown) => Promise<number>
@@ -48,6 +48,7 @@ export class Users implements UserBehaviour {
     this.onCrash = onCrash
     this.supervisorRef = spawnStateless(system as never, () => {}, name) as Ref<unknown>
     this.supervisor = actorOf(this.supervisorRef)
+    slimParent(this.supervisor)
   }
 
   /** Gives every touched user its turn. A promise only if one crashed. */
