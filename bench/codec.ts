@@ -148,9 +148,8 @@ const pipeline = {
 } as unknown as Pipeline
 const encoder = await openSampleEncoder(pipeline, { type: 'avro' }, await openSourceReader(avroViews, limits), limits)
 const out = newByteBuffer()
-const bytes = Buffer.concat([batch.payload, batch.text.subarray(0, batch.textEnd)])
 const row: SampleRow = {
-  bytes,
+  bytes: batch.text,
   idAt: 0,
   idLength: 0,
   userAt: 0,
@@ -161,6 +160,7 @@ const row: SampleRow = {
   late: false,
   revision: 0,
   weight: 1,
+  payload: batch.payload,
   payloadAt: 0,
   payloadLength: 0,
   writer: 0,
@@ -172,11 +172,11 @@ await encoder.prepare(row)
 time('avro sample', EVENTS, () => {
   out.end = 0
   for (let k = 0; k < EVENTS; k++) {
-    row.idAt = batch.payload.length + batch.viewIdAt[k]
+    row.idAt = batch.viewIdAt[k]
     row.idLength = batch.viewIdLength[k]
-    row.userAt = batch.payload.length + batch.userAt[k]
+    row.userAt = batch.userAt[k]
     row.userLength = batch.userLength[k]
-    row.itemAt = batch.payload.length + batch.itemAt[k]
+    row.itemAt = batch.itemAt[k]
     row.itemLength = batch.itemLength[k]
     row.timeMs = batch.timeMs[k]
     row.payloadAt = batch.payloadAt[k]

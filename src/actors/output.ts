@@ -44,6 +44,7 @@ export function emptyRow(): SampleRow {
     late: false,
     revision: 0,
     weight: 1,
+    payload: Buffer.alloc(0),
     payloadAt: 0,
     payloadLength: 0,
     writer: 0,
@@ -74,7 +75,7 @@ export class PartitionOutput {
   /** Where each format's encoding of the sample begins. */
   private readonly starts: number[] = []
   private readonly out: ByteBuffer = { buffer: Buffer.allocUnsafe(64 * 1024), end: 0 }
-  /** A row's texts and payload, side by side: they lie in several blocks of the arena. */
+  /** A row's texts, side by side: they lie in several blocks of the arena. The payload is encoded from where it lies. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
 
   private readonly emissions: Durations
@@ -138,7 +139,7 @@ export class PartitionOutput {
         reason: `no sample can be made of it: ${error.message}`,
         decided: false,
         key: Buffer.from(row.bytes.subarray(row.userAt, row.userAt + row.userLength)),
-        value: Buffer.from(row.bytes.subarray(row.payloadAt, row.payloadAt + row.payloadLength)),
+        value: Buffer.from(row.payload.subarray(row.payloadAt, row.payloadAt + row.payloadLength)),
       },
       stampMs,
     )
@@ -154,18 +155,13 @@ export class PartitionOutput {
     const itemLength = B.viewItemLength(arena, view)
     const userLength = B.u32(arena, user, L.U_LENGTH)
     const payloadLength = B.u32(arena, view, L.V_PAYLOAD_LENGTH)
-    const size = idLength + itemLength + userLength + payloadLength
+    const size = idLength + itemLength + userLength
     if (size > this.scratch.length) this.scratch = Buffer.allocUnsafe(size * 2)
     const to = this.scratch
     const viewBytes = B.bytesOf(arena, view)
     const idAt = B.viewIdAt(view)
     copy(viewBytes, idAt, idLength + itemLength, to, 0)
     copy(B.bytesOf(arena, user), B.userTextAt(user), userLength, to, idLength + itemLength)
-    const payloadAt = idLength + itemLength + userLength
-    if (payloadLength > 0) {
-      const from = B.bytesOf(arena, payload)
-      from.copy(to, payloadAt, B.byteAt(payload), B.byteAt(payload) + payloadLength)
-    }
     row.bytes = to
     row.idAt = 0
     row.idLength = idLength
@@ -173,7 +169,8 @@ export class PartitionOutput {
     row.itemLength = itemLength
     row.userAt = idLength + itemLength
     row.userLength = userLength
-    row.payloadAt = payloadAt
+    row.payload = B.bytesOf(arena, payload)
+    row.payloadAt = B.byteAt(payload)
     row.payloadLength = payloadLength
     row.timeMs = B.f64(arena, view, L.V_TIME)
     row.late = B.hasFlag(arena, view, L.F_LATE)

@@ -361,6 +361,7 @@ export class Partition {
     await this.store.append(source, this.coveredTo[source], chunk, this.flags.items)
     this.coveredTo[source] = Math.max(this.coveredTo[source], chunk.nextOffset)
     this.chunk = undefined
+    chunk.release?.()
     await this.memory.balance()
     if (this.memory.isStarved) this.gate.starve(this.options.commitSoon)
     this.rates.recordsJoined += batch.count

@@ -27,7 +27,8 @@ export function newMarks(): TurnMarks {
 }
 
 export function markTurn(s: JoinState, marks: TurnMarks): void {
-  marks.ledger.set(s.ledger)
+  const { ledger } = marks
+  for (let k = 0; k < ledger.length; k++) ledger[k] = s.ledger[k] // a turn each: cheaper than a native call
   marks.sealed = s.sealed.length
   marks.gaveUp = s.gaveUp.length
   marks.late = s.lateRecords.length

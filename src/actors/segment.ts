@@ -22,9 +22,22 @@ export interface Segment {
   readonly flags: Uint8Array
 }
 
-export function encodeSegment(source: number, fromOffset: number, chunk: RawChunk, flags: Uint8Array): Buffer {
+/** Bytes of the chunk's segment. */
+export function segmentBytes(chunk: RawChunk): number {
+  return HEADER_BYTES + chunk.count * COLUMN_BYTES + chunk.bytes.length
+}
+
+/** Writes the segment to the front of `into`, where it has room, else to a buffer of its own; gives the segment's bytes. */
+export function encodeSegment(
+  source: number,
+  fromOffset: number,
+  chunk: RawChunk,
+  flags: Uint8Array,
+  into?: Buffer,
+): Buffer {
   const n = chunk.count
-  const out = Buffer.allocUnsafe(HEADER_BYTES + n * COLUMN_BYTES + chunk.bytes.length)
+  const size = segmentBytes(chunk)
+  const out = into !== undefined && into.length >= size ? into.subarray(0, size) : Buffer.allocUnsafe(size)
   out.writeUInt32LE(VERSION, 0)
   out.writeUInt32LE(source, 4)
   out.writeUInt32LE(n, 8)

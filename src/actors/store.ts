@@ -26,11 +26,13 @@ import type { PartitionJournal, StoredUser } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { HashCounts } from './hashCounts.ts'
 import { type CommitPoint, decodeNote, encodeMark, encodeNote, type Note } from './note.ts'
-import { encodeSegment } from './segment.ts'
+import { encodeSegment, segmentBytes } from './segment.ts'
 
 /** Segments written and not yet answered for: beyond it the partition waits. */
 const WRITING_BYTES = 16 << 20
 const EVICT_USERS = 512
+/** A segment beyond it is put together in a buffer of its own. */
+const KEPT_ROOM_BYTES = 4 << 20
 
 export interface StoreCounts {
   /** Users and pending views moved out of memory, and back. */
@@ -56,6 +58,7 @@ export class Store {
   private releasing: Map<number, number> = new Map()
   private deleting: Buffer[] = []
   private writing = 0
+  private scratch = Buffer.alloc(0)
   private failure: Error | undefined
   private acknowledgedBatch = -1
   private acknowledgedCommit: CommitPoint = { offsets: [], watermarkMs: Number.NEGATIVE_INFINITY }
@@ -138,17 +141,25 @@ export class Store {
   /** Writes the batch in hand as the open segment. Waits only when too much is being written. */
   async append(source: number, fromOffset: number, chunk: RawChunk, flags: Uint8Array): Promise<void> {
     if (this.failure !== undefined) throw this.failure
-    const bytes = encodeSegment(source, fromOffset, chunk, flags)
-    this.writing += bytes.length
+    const bytes = encodeSegment(source, fromOffset, chunk, flags, this.room(segmentBytes(chunk)))
+    const sizeBytes = bytes.length
+    this.writing += sizeBytes
     const written = this.journal.append(this.lastSegment, bytes).then(
       () => {
-        this.writing -= bytes.length
+        this.writing -= sizeBytes
       },
       (error: Error) => {
         this.failure ??= new Error(`the journal cannot be written: ${error.message}`, { cause: error })
       },
     )
     if (this.writing > WRITING_BYTES) await written
+  }
+
+  /** Where segments are put together: the journal has copied the last one, so one buffer does for all of usual size. */
+  private room(sizeBytes: number): Buffer {
+    if (sizeBytes > KEPT_ROOM_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
+    if (sizeBytes > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(Math.ceil(sizeBytes * 1.25))
+    return this.scratch
   }
 
   /** After each batch: who needs which segment. What is released counts once its commit is acknowledged. */

@@ -48,6 +48,8 @@ export interface SampleRow {
   late: boolean
   revision: number
   weight: number
+  /** The view's own record lies in a buffer of its own. */
+  payload: Buffer
   payloadAt: number
   payloadLength: number
   writer: number

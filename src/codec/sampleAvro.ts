@@ -152,16 +152,16 @@ export class AvroSampleEncoder implements SampleEncoder {
   }
 
   private writeView(row: SampleRow, way: Way, out: ByteBuffer): void {
-    const { payloadAt, payloadLength } = row
+    const { payload, payloadAt, payloadLength } = row
     if (way.rewrite !== null) {
-      const rewritten = way.rewrite(row.bytes.subarray(payloadAt, payloadAt + payloadLength))
+      const rewritten = way.rewrite(payload.subarray(payloadAt, payloadAt + payloadLength))
       reserve(out, rewritten.length)
       out.end += rewritten.copy(out.buffer, out.end)
       this.transcoded++
       return
     }
     if (way.isText) writeVarint(out, payloadLength)
-    copyBytes(row.bytes, payloadAt, payloadLength, out.buffer, out.end)
+    copyBytes(payload, payloadAt, payloadLength, out.buffer, out.end)
     out.end += payloadLength
   }
 }

@@ -74,8 +74,8 @@ export class JsonSampleEncoder implements SampleEncoder {
     writeRaw(out, ',"delays_ms":')
     this.writeLabels(out, row.delays, row.labelsAt)
     writeRaw(out, `,"late_view":${row.late},"revision":${row.revision},"weight":${row.weight},"view":`)
-    if (view === null) writeOnOneLine(out, row.bytes, row.payloadAt, row.payloadLength)
-    else this.toJson.write(view, row.bytes, row.payloadAt, row.payloadAt + row.payloadLength, out)
+    if (view === null) writeOnOneLine(out, row.payload, row.payloadAt, row.payloadLength)
+    else this.toJson.write(view, row.payload, row.payloadAt, row.payloadAt + row.payloadLength, out)
     writeRaw(out, '}')
   }
 
@@ -89,7 +89,7 @@ export class JsonSampleEncoder implements SampleEncoder {
   }
 
   private findIds(row: SampleRow): void {
-    this.tape.scan(row.bytes, row.payloadAt, row.payloadAt + row.payloadLength)
+    this.tape.scan(row.payload, row.payloadAt, row.payloadAt + row.payloadLength)
     this.ids.find(this.tape)
   }
 

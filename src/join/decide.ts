@@ -60,7 +60,23 @@ export function findUser(s: JoinState, hash: number, bytes: Uint8Array, at: numb
 
 /** The user's view with this identity, whether known or not; 0 if there is none. */
 export function findView(s: JoinState, user: number, bytes: Uint8Array, at: number, length: number): number {
-  const hash = mix(user, murmur2(bytes, at, length))
+  return findHashedView(s, user, viewHash(user, bytes, at, length), bytes, at, length)
+}
+
+/** The hash of a view's identity within its user. */
+export function viewHash(user: number, bytes: Uint8Array, at: number, length: number): number {
+  return mix(user, murmur2(bytes, at, length))
+}
+
+/** `findView` where the hash is at hand. */
+export function findHashedView(
+  s: JoinState,
+  user: number,
+  hash: number,
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+): number {
   for (let view = s.ids.head(hash); view !== 0; view = s.ids.next(view)) {
     if (
       B.u32(s.arena, view, L.V_ID_HASH) === hash &&
@@ -73,7 +89,7 @@ export function findView(s: JoinState, user: number, bytes: Uint8Array, at: numb
   return 0
 }
 
-/** The user's latest known view of the item with view time at most `latestMs`; among equal times the greater identity. */
+/** The state must have its item index (items.ts). The user's latest known view of the item with view time at most `latestMs`; among equal times the greater identity. */
 export function findLatestView(
   s: JoinState,
   user: number,

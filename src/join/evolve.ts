@@ -3,13 +3,17 @@
  * (state.ts); none of them judges.
  */
 import * as B from './blocks.ts'
-import { deadlineMs } from './decide.ts'
+import { deadlineMs, viewHash } from './decide.ts'
 import type { EventBatch } from './event.ts'
 import { foldLabels } from './fold.ts'
-import { compareBytes, mix, murmur2 } from './hash.ts'
+import { IS_LITTLE_ENDIAN, murmur2Aligned } from './hash.ts'
+import { indexByItem, insertByItem } from './items.ts'
 import * as L from './layout.ts'
 import { BOUND, PENDING, SAMPLES, UNDECIDED } from './ledger.ts'
 import type { JoinState } from './state.ts'
+
+/** Beyond it a native copy is faster. */
+const MOST_BY_WORDS = 512
 
 /** A block for a user of whom nothing is known yet. */
 export function addUser(s: JoinState, hash: number, bytes: Uint8Array, at: number, length: number): number {
@@ -39,6 +43,8 @@ export interface ViewInput {
   readonly flags: number
   readonly writer: number
   readonly segment: number
+  /** `viewHash` of the identity, where the caller has it at hand. */
+  readonly idHash?: number
 }
 
 /** Adds a pending view (or, while restoring, one with the flags it had). The identity must not be in the id table. */
@@ -61,8 +67,7 @@ export function addView(
   u32.fill(0, word, word + L.V_HEADER_BYTES / 4)
   u32[word + L.KIND] = L.VIEW_BLOCK | input.flags
   u32[word + L.V_USER] = user
-  u32[word + L.V_ID_HASH] = mix(user, murmur2(id, idAt, idLength))
-  u32[word + L.V_ITEM_HASH] = mix(user, murmur2(item, itemAt, itemLength))
+  u32[word + L.V_ID_HASH] = input.idHash ?? viewHash(user, id, idAt, idLength)
   u32[word + L.V_LENGTHS] = idLength | (itemLength << 16)
   u32[word + L.V_SEGMENT] = input.segment
   u32[word + L.V_WRITER] = input.writer
@@ -72,7 +77,7 @@ export function addView(
   copyBytes(id, idAt, idLength, chunk.bytes, at)
   copyBytes(item, itemAt, itemLength, chunk.bytes, at + idLength)
   s.ids.insert(view)
-  insertByItem(s, view)
+  if (s.isIndexedByItem) insertByItem(s, view)
   linkView(s, user, view, sizeBytes)
   s.needed[0].add(input.offset)
   s.retained.push(input.segment)
@@ -91,7 +96,8 @@ export function setPayload(
   B.setU32(s.arena, owner, addressWord + 1, length)
   if (length === 0) return
   const payload = s.arena.allocateRaw(length)
-  copyBytes(bytes, at, length, B.bytesOf(s.arena, payload), B.byteAt(payload))
+  const chunk = s.arena.chunks[payload >>> 16]
+  copyToWords(bytes, at, length, chunk.u32, (payload & 0xffff) << 2, chunk.bytes)
   B.setU32(s.arena, owner, addressWord, payload)
   addUserBytes(s, B.u32(s.arena, owner, L.V_USER), length)
 }
@@ -104,43 +110,6 @@ export function releasePayload(s: JoinState, owner: number, addressWord: number)
   s.arena.releaseRaw(payload, length)
   B.setU32(s.arena, owner, addressWord, 0)
   addUserBytes(s, B.u32(s.arena, owner, L.V_USER), -length)
-}
-
-/** Views of one user and item stand latest first, by time, then identity. */
-function insertByItem(s: JoinState, view: number): void {
-  const hash = B.u32(s.arena, view, L.V_ITEM_HASH)
-  for (let at = s.items.head(hash); at !== 0; at = s.items.next(at)) {
-    if (B.u32(s.arena, at, L.V_ITEM_HASH) === hash && isEarlier(s, at, view)) {
-      s.items.insertBefore(view, at)
-      return
-    }
-  }
-  appendOrInsert(s, view, hash)
-}
-
-/** No view of this hash is earlier: the view goes behind the last one of its hash, or first where there is none. */
-function appendOrInsert(s: JoinState, view: number, hash: number): void {
-  let last = 0
-  for (let at = s.items.head(hash); at !== 0; at = s.items.next(at)) {
-    if (B.u32(s.arena, at, L.V_ITEM_HASH) === hash) last = at
-  }
-  if (last === 0) s.items.insert(view)
-  else s.items.insertAfter(view, last)
-}
-
-function isEarlier(s: JoinState, a: number, b: number): boolean {
-  const byTime = B.f64(s.arena, a, L.V_TIME) - B.f64(s.arena, b, L.V_TIME)
-  if (byTime !== 0) return byTime < 0
-  return (
-    compareBytes(
-      B.bytesOf(s.arena, a),
-      B.viewIdAt(a),
-      B.viewIdLength(s.arena, a),
-      B.bytesOf(s.arena, b),
-      B.viewIdAt(b),
-      B.viewIdLength(s.arena, b),
-    ) < 0
-  )
 }
 
 function linkView(s: JoinState, user: number, view: number, sizeBytes: number): void {
@@ -175,7 +144,8 @@ export function settleSealed(s: JoinState, view: number): void {
   const payload = B.u32(s.arena, view, L.V_PAYLOAD)
   const length = B.u32(s.arena, view, L.V_PAYLOAD_LENGTH)
   const isElsewhere = payload === 0 && length > 0
-  const hash = isElsewhere ? 0 : murmur2(B.bytesOf(s.arena, payload), B.byteAt(payload), length)
+  const { u32, bytes } = s.arena.chunks[payload >>> 16]
+  const hash = isElsewhere ? 0 : murmur2Aligned(u32, bytes, B.byteAt(payload), length)
   releasePayload(s, view, L.V_PAYLOAD)
   B.setU32(s.arena, view, L.V_BOUND, hash)
 }
@@ -193,7 +163,7 @@ export function releaseBound(s: JoinState, view: number): void {
 export function hideView(s: JoinState, view: number): void {
   if (B.hasFlag(s.arena, view, L.F_HIDDEN)) return
   s.ids.remove(view)
-  s.items.remove(view)
+  if (s.isIndexedByItem) s.items.remove(view)
   B.setFlag(s.arena, view, L.F_HIDDEN)
 }
 
@@ -230,6 +200,7 @@ export function addEngagement(
   i: number,
   input: EngagementInput,
 ): number {
+  if (batch.viewIdLength[i] < 0) indexByItem(s)
   const viewId = Math.max(batch.viewIdLength[i], 0)
   const item = batch.itemLength[i]
   const id = Math.max(batch.engagementIdLength[i], 0)
@@ -347,6 +318,26 @@ export function freeUser(s: JoinState, user: number): void {
     dropUndecided(s, e)
   }
   dropUser(s, user)
+}
+
+/** Copies to where words begin, four bytes at a time: of a record's size that beats a native call and its view. */
+function copyToWords(
+  from: Uint8Array,
+  at: number,
+  length: number,
+  u32: Uint32Array,
+  word: number,
+  bytes: Uint8Array,
+): void {
+  if (length > MOST_BY_WORDS || !IS_LITTLE_ENDIAN) {
+    bytes.set(from.subarray(at, at + length), word * 4)
+    return
+  }
+  const whole = length & ~3
+  for (let k = 0; k < whole; k += 4) {
+    u32[word + (k >> 2)] = from[at + k] | (from[at + k + 1] << 8) | (from[at + k + 2] << 16) | (from[at + k + 3] << 24)
+  }
+  for (let k = whole; k < length; k++) bytes[word * 4 + k] = from[at + k]
 }
 
 /** Copies short runs by hand: below a few dozen bytes that beats a native call. */

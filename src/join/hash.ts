@@ -13,13 +13,36 @@ export function murmur2(bytes: Uint8Array, at: number, length: number): number {
     k ^= k >>> 24
     h = Math.imul(h, m) ^ Math.imul(k, m)
   }
-  const rest = length & 3
-  if (rest === 3) h ^= bytes[i + 2] << 16
-  if (rest >= 2) h ^= bytes[i + 1] << 8
-  if (rest >= 1) h = Math.imul(h ^ bytes[i], m)
+  return finish(h, bytes, i, length & 3)
+}
+
+function finish(hash: number, bytes: Uint8Array, at: number, rest: number): number {
+  const m = 0x5bd1e995
+  let h = hash
+  if (rest === 3) h ^= bytes[at + 2] << 16
+  if (rest >= 2) h ^= bytes[at + 1] << 8
+  if (rest >= 1) h = Math.imul(h ^ bytes[at], m)
   h ^= h >>> 13
   h = Math.imul(h, m)
   return (h ^ (h >>> 15)) >>> 0
+}
+
+/** Words in memory are read as these hashes read bytes: the lowest byte first. */
+export const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+
+/** `murmur2` of bytes that begin at a word of `u32`, which lies over the same memory. */
+export function murmur2Aligned(u32: Uint32Array, bytes: Uint8Array, at: number, length: number): number {
+  if (!IS_LITTLE_ENDIAN) return murmur2(bytes, at, length)
+  const m = 0x5bd1e995
+  let h = 0x9747b28c ^ length
+  const words = length >> 2
+  let word = at >> 2
+  for (const end = word + words; word < end; word++) {
+    let k = Math.imul(u32[word], m)
+    k ^= k >>> 24
+    h = Math.imul(h, m) ^ Math.imul(k, m)
+  }
+  return finish(h, bytes, at + (words << 2), length & 3)
 }
 
 /** The partition in which Kafka's default partitioner puts a key with this hash. */

@@ -16,11 +16,10 @@ export class NeededOffsets {
   add(offset: number): void {
     if (this.count === 0) this.restart(offset)
     if (offset < this.base) this.extendDown(offset)
+    if (wordOf(offset - this.base) >= this.bits.length) this.makeRoom(wordOf(offset - this.base))
     const bit = offset - this.base
-    const word = Math.floor(bit / 32)
-    if (word >= this.bits.length) this.makeRoom(word)
-    const at = Math.floor((offset - this.base) / 32)
-    const mask = 1 << ((offset - this.base) % 32)
+    const at = wordOf(bit)
+    const mask = 1 << (bit & 31)
     if ((this.bits[at] & mask) !== 0) return
     this.bits[at] |= mask
     this.count++
@@ -30,10 +29,9 @@ export class NeededOffsets {
 
   remove(offset: number): void {
     const bit = offset - this.base
-    if (bit < 0) return
-    const word = Math.floor(bit / 32)
-    if (word >= this.words) return
-    const mask = 1 << (bit % 32)
+    if (bit < 0 || bit >= this.words * 32) return
+    const word = wordOf(bit)
+    const mask = 1 << (bit & 31)
     if ((this.bits[word] & mask) === 0) return
     this.bits[word] &= ~mask
     this.count--
@@ -41,9 +39,7 @@ export class NeededOffsets {
 
   has(offset: number): boolean {
     const bit = offset - this.base
-    if (bit < 0) return false
-    const word = Math.floor(bit / 32)
-    return word < this.words && (this.bits[word] & (1 << (bit % 32))) !== 0
+    return bit >= 0 && bit < this.words * 32 && (this.bits[wordOf(bit)] & (1 << (bit & 31))) !== 0
   }
 
   get size(): number {
@@ -90,4 +86,9 @@ export class NeededOffsets {
     this.words += shift
     this.cursor = 0
   }
+}
+
+/** The word of a bit: a range of 2^31 offsets would be a quarter of a gigabyte of bits, so it fits. */
+function wordOf(bit: number): number {
+  return bit < 0x8000_0000 ? bit >>> 5 : Math.floor(bit / 32)
 }

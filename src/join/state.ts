@@ -7,7 +7,8 @@
  *
  * Invariants:
  * 1. Every pending view, undecided engagement and bound engagement has its bit in `needed`; a remembered view too.
- * 2. Views of one user and item stand in the item table latest first (time, then identity).
+ * 2. Once the state is indexed by item, every view that is in the id table is in the item table too, and views of one
+ *    user and item stand there latest first (time, then identity).
  * 3. Pure: no I/O, no clock, no randomness. The same records in the same order give the same state and the same output.
  */
 import { Arena } from './arena.ts'
@@ -35,6 +36,8 @@ export class JoinState {
   readonly users: ChainTable
   readonly ids: ChainTable
   readonly items: ChainTable
+  /** Whether `items` is kept: from the first engagement on that names no view (items.ts). */
+  isIndexedByItem = false
   readonly engagements: ChainTable
   readonly timers = new Timers()
   readonly clocks: Clocks

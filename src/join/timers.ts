@@ -8,6 +8,7 @@
  * (arena.ts, invariant 1), by its kind and its due time.
  */
 const BUCKET_MS = 256
+const RECENT = 256
 
 interface Bucket {
   items: Uint32Array
@@ -18,12 +19,14 @@ export class Timers {
   size = 0
   private readonly buckets = new Map<number, Bucket>()
   private readonly keys: number[] = []
-  private lastKey = Number.NaN
-  private lastBucket: Bucket | undefined
+  /** Buckets asked for lately, by the low bits of their keys: a batch's due times lie within a few seconds. */
+  private readonly recentKeys = new Float64Array(RECENT).fill(Number.NaN)
+  private readonly recent: (Bucket | undefined)[] = new Array(RECENT).fill(undefined)
 
   set(dueMs: number, address: number): void {
     const key = Math.floor(dueMs / BUCKET_MS)
-    const bucket = key === this.lastKey && this.lastBucket ? this.lastBucket : this.bucket(key)
+    const slot = key & (RECENT - 1)
+    const bucket = this.recentKeys[slot] === key ? this.recent[slot]! : this.bucket(key, slot)
     if (bucket.count === bucket.items.length) {
       const grown = new Uint32Array(bucket.items.length * 2)
       grown.set(bucket.items)
@@ -58,7 +61,7 @@ export class Timers {
       if (kept > 0) return
       this.buckets.delete(key)
       this.popKey()
-      this.lastKey = Number.NaN
+      this.recentKeys[key & (RECENT - 1)] = Number.NaN
     }
   }
 
@@ -70,15 +73,15 @@ export class Timers {
     }
   }
 
-  private bucket(key: number): Bucket {
+  private bucket(key: number, slot: number): Bucket {
     let bucket = this.buckets.get(key)
     if (bucket === undefined) {
       bucket = { items: new Uint32Array(16), count: 0 }
       this.buckets.set(key, bucket)
       this.pushKey(key)
     }
-    this.lastKey = key
-    this.lastBucket = bucket
+    this.recentKeys[slot] = key
+    this.recent[slot] = bucket
     return bucket
   }
 

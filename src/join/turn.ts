@@ -12,12 +12,13 @@ import {
   deadlineMs,
   dueMs,
   engagementHash,
+  findHashedView,
   findRepeated,
-  findView,
   isKnown,
   judge,
   typeOf,
   type Verdict,
+  viewHash,
 } from './decide.ts'
 import { type EventBatch, REFUSED, VIEW } from './event.ts'
 import * as E from './evolve.ts'
@@ -33,9 +34,12 @@ const BUCKET_OF_REASON: Record<number, number> = {
   [GAVE_UP_ORPHAN]: Count.ORPHAN,
 }
 
-/** What is due in this turn, in the order of (advance, engagements first, due time, address). */
+/** What is due in this turn, in the order of (advance, engagements first, due time); settled up to `dueAt`. */
 const due: number[] = []
 const dueFire: number[] = []
+let dueAt = 0
+/** Up to so many due times are sorted by insertion. */
+const FEW = 16
 const verdict: Verdict = { owner: 0, reason: 0, view: 0 }
 const identity = new Identity()
 
@@ -45,6 +49,7 @@ export type BeforeRecord = (batch: EventBatch, i: number) => void
 export function takeTurn(s: JoinState, user: number, beforeRecord?: BeforeRecord): void {
   due.length = 0
   dueFire.length = 0
+  dueAt = 0
   B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
   let entry = B.u32(s.arena, user, L.U_DUE)
   B.setU32(s.arena, user, L.U_DUE, 0)
@@ -70,22 +75,40 @@ function takeRecord(s: JoinState, user: number, batch: EventBatch, i: number, be
 
 /** The order of what was due already. Most turns have one; a hot user at the end of its input has them all. */
 function sortDue(s: JoinState): void {
-  if (due.length > 1) {
-    due.sort(
-      (a, b) =>
-        s.fireOf(dueMs(s, a)) - s.fireOf(dueMs(s, b)) ||
-        B.kindOf(s.arena, b) - B.kindOf(s.arena, a) ||
-        dueMs(s, a) - dueMs(s, b),
-    )
-  }
   for (let k = 0; k < due.length; k++) dueFire.push(s.fireOf(dueMs(s, due[k])))
+  if (due.length < 2) return
+  if (due.length > FEW) sortMany(s)
+  else for (let k = 1; k < due.length; k++) moveDown(s, k)
+}
+
+/** Insertion: of a few the cheapest. */
+function moveDown(s: JoinState, k: number): void {
+  const address = due[k]
+  const fire = dueFire[k]
+  let at = k
+  for (; at > 0 && isAfter(s, due[at - 1], dueFire[at - 1], address, fire); at--) {
+    due[at] = due[at - 1]
+    dueFire[at] = dueFire[at - 1]
+  }
+  due[at] = address
+  dueFire[at] = fire
+}
+
+function sortMany(s: JoinState): void {
+  due.sort(
+    (a, b) =>
+      s.fireOf(dueMs(s, a)) - s.fireOf(dueMs(s, b)) ||
+      B.kindOf(s.arena, b) - B.kindOf(s.arena, a) ||
+      dueMs(s, a) - dueMs(s, b),
+  )
+  for (let k = 0; k < due.length; k++) dueFire[k] = s.fireOf(dueMs(s, due[k]))
 }
 
 /** Puts a block that falls due within the batch in its place. */
 function queue(s: JoinState, address: number, notBefore: number): void {
   const fire = Math.max(s.fireOf(dueMs(s, address)), notBefore)
   let at = due.length
-  while (at > 0 && isAfter(s, due[at - 1], dueFire[at - 1], address, fire)) at--
+  while (at > dueAt && isAfter(s, due[at - 1], dueFire[at - 1], address, fire)) at--
   due.splice(at, 0, address)
   dueFire.splice(at, 0, fire)
 }
@@ -101,18 +124,14 @@ function isAfter(s: JoinState, a: number, aFire: number, b: number, bFire: numbe
 
 /** Decides and seals what the advances up to and with `upTo` made due. */
 function settle(s: JoinState, upTo: number): void {
-  let k = 0
-  for (; k < due.length && dueFire[k] <= upTo; k++) {
-    const address = due[k]
+  for (; dueAt < due.length && dueFire[dueAt] <= upTo; dueAt++) {
+    const address = due[dueAt]
+    const fire = dueFire[dueAt]
     s.turnBlock = address
-    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK)
-      decideNow(s, address, dueFire[k], watermarkBefore(s, dueFire[k]))
-    else sealNow(s, address, dueFire[k], dueFire[k] * 2)
+    if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, fire, watermarkBefore(s, fire))
+    else sealNow(s, address, fire, fire * 2)
   }
   s.turnBlock = 0
-  if (k === 0) return
-  due.splice(0, k)
-  dueFire.splice(0, k)
 }
 
 /** In one advance engagements are decided before anything is forgotten: what was known before it is known. */
@@ -141,7 +160,8 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
   s.ledger[Count.VIEWS]++
   identity.identify(batch, i)
   const { bytes, at, length } = identity
-  const known = findView(s, user, bytes, at, length)
+  const idHash = viewHash(user, bytes, at, length)
+  const known = findHashedView(s, user, idHash, bytes, at, length)
   if (known !== 0 && !isKnown(s, known, watermarkMs)) E.hideView(s, known)
   else if (known !== 0) {
     s.ledger[Count.VIEW_DUPLICATES]++
@@ -158,6 +178,7 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
     flags: late ? L.F_LATE : 0,
     writer: batch.writer[i],
     segment: s.segment,
+    idHash,
   }
   const view = E.addView(s, user, input, bytes, at, length, batch.text, batch.itemAt[i], batch.itemLength[i])
   E.setPayload(s, view, L.V_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])

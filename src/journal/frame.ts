@@ -25,8 +25,9 @@ export class EntryWriter {
   private readonly bytes: Buffer
   private end = 0
 
-  constructor(sizeBytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(sizeBytes)
+  /** `room`: a buffer to lay them out in, of at least that size, which stays the caller's. */
+  constructor(sizeBytes: number, room?: Buffer) {
+    this.bytes = room ?? Buffer.allocUnsafeSlow(sizeBytes)
   }
 
   /** Copies key and payload (in parts), so that the caller may reuse both at once. */

@@ -20,6 +20,7 @@ import {
   type StoredUser,
   type WakeEntry,
 } from './port.ts'
+import { Rooms } from './rooms.ts'
 import { Serials } from './serials.ts'
 import { Turns } from './turns.ts'
 import { WAKE_BYTES, WakeList } from './wakes.ts'
@@ -35,6 +36,7 @@ export class RocksPartition implements PartitionJournal {
   private readonly serials: Serials
   private readonly onClose: () => void
   private readonly turns = new Turns()
+  private readonly rooms = new Rooms()
   private closed = false
   /** Segments below it are deleted: the next trim's range begins here, for ranges that overlap are costly to read. */
   private trimmedTo = 0
@@ -84,10 +86,12 @@ export class RocksPartition implements PartitionJournal {
 
   async append(sequence: number, bytes: Uint8Array): Promise<void> {
     this.trimmedTo = Math.min(this.trimmedTo, sequence)
-    const entry = new EntryWriter(bytes.length + FRAME_BYTES + KEY_BYTES).add(this.keys.segment(sequence), bytes)
+    const room = this.rooms.take(bytes.length + FRAME_BYTES + KEY_BYTES)
+    const entry = new EntryWriter(room.length, room).add(this.keys.segment(sequence), bytes)
     const sizeBytes = bytes.length
     return this.turn(async () => {
       await this.write('segments', [{ put: entry }])
+      this.rooms.giveBack(room)
       this.counts.segmentsWritten++
       this.counts.bytesWritten += sizeBytes
     })

@@ -8,6 +8,8 @@
  * 1. Offsets ascend. `nextOffset` is the position after the chunk: above the last record, and above what was left
  *    out (control records, aborted transactions), so that a chunk with no records still moves the position.
  * 2. A length of -1 means null.
+ * 3. Who takes a chunk may give its bytes back (`release`), once, when nothing reads them any more; who keeps any of them
+ *    longer than the chunk's join has made a copy.
  */
 export interface RawChunk {
   readonly topic: string
@@ -27,4 +29,6 @@ export interface RawChunk {
   /** Headers of record i, encoded as Kafka encodes them (count varint, then key and value); length 0 where there are none. */
   readonly headersAt: Int32Array
   readonly headersLength: Int32Array
+  /** Gives `bytes` to the next chunk; absent where they are nobody else's. */
+  readonly release?: () => void
 }

@@ -16,7 +16,7 @@ export function rowOf(event: Event, options: RowOptions): SampleRow {
   const item = Buffer.from(event.item ?? '')
   // Something before each part: positions must be heeded.
   const gap = Buffer.alloc(3, 0xff)
-  const parts = [gap, id, gap, user, gap, item, gap, event.payload, gap]
+  const parts = [gap, id, gap, user, gap, item, gap]
   const at = (index: number) => parts.slice(0, index).reduce((sum, part) => sum + part.length, 0)
   return {
     bytes: Buffer.concat(parts),
@@ -26,7 +26,8 @@ export function rowOf(event: Event, options: RowOptions): SampleRow {
     userLength: user.length,
     itemAt: at(5),
     itemLength: item.length,
-    payloadAt: at(7),
+    payload: Buffer.concat([gap, event.payload, gap]),
+    payloadAt: gap.length,
     payloadLength: event.payload.length,
     timeMs: event.timeMs,
     late: options.late ?? false,

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { compareBytes, mix, murmur2, partitionOf, sameBytes } from '../../src/join/hash.ts'
+import { compareBytes, mix, murmur2, murmur2Aligned, partitionOf, sameBytes } from '../../src/join/hash.ts'
 import { propertyOptions } from '../support/joinStreams.ts'
 
 const require = createRequire(import.meta.url)
@@ -30,6 +30,19 @@ describe('murmur2', () => {
         expect(murmur2(inside, at, key.length)).toBe(kafkaMurmur2(Buffer.from(key)) >>> 0)
       }),
       propertyOptions(2000),
+    )
+  })
+
+  test('is the same by words, where the bytes begin at one', () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(3), (key, words) => {
+        const memory = new ArrayBuffer((words + (key.length >> 2) + 2) * 4)
+        const inside = new Uint8Array(memory).fill(0xcc)
+        inside.set(key, words * 4)
+        const hash = murmur2Aligned(new Uint32Array(memory), inside, words * 4, key.length)
+        expect(hash).toBe(murmur2(key, 0, key.length))
+      }),
+      propertyOptions(1000),
     )
   })
 

@@ -22,15 +22,38 @@ const UNLIMITED = Number.MAX_SAFE_INTEGER
 
 /** The record as a value that JSON can hold: integers beyond 2^53 as strings. Throws an Error if it cannot be read. */
 export function avroToValue(type: AvroType, payload: Buffer, limits: DecodeLimits): unknown {
-  const out = { buffer: Buffer.allocUnsafe(payload.length * 4 + 256), end: 0 }
+  const { toJson, tape, out } = toolsFor(limits)
+  out.end = 0
   try {
-    new AvroToJson(limits).write(type, payload, 0, payload.length, out)
-    const tape = new JsonTape({ ...limits, recordBytes: UNLIMITED, stringBytes: UNLIMITED })
+    toJson.write(type, payload, 0, payload.length, out)
     tape.scan(out.buffer, 0, out.end)
     return tapeToValue(tape)
   } catch (error) {
     throw error instanceof Refusal ? new Error(error.reason) : error
+  } finally {
+    if (out.buffer.length > KEPT_BYTES) out.buffer = Buffer.allocUnsafe(FIRST_BYTES)
   }
+}
+
+interface Tools {
+  readonly toJson: AvroToJson
+  readonly tape: JsonTape
+  readonly out: ByteBuffer
+}
+
+const FIRST_BYTES = 1024
+const KEPT_BYTES = 1 << 20
+const tools = new WeakMap<DecodeLimits, Tools>()
+
+/** Made once for a pipeline's limits: an engagement that is given up costs no tape of its own. */
+function toolsFor(limits: DecodeLimits): Tools {
+  let made = tools.get(limits)
+  if (made === undefined) {
+    const tape = new JsonTape({ ...limits, recordBytes: UNLIMITED, stringBytes: UNLIMITED })
+    made = { toJson: new AvroToJson(limits), tape, out: { buffer: Buffer.allocUnsafe(FIRST_BYTES), end: 0 } }
+    tools.set(limits, made)
+  }
+  return made
 }
 
 export class AvroToJson {

@@ -1,7 +1,8 @@
 /**
  * Turns the bytes of a fetch, record batches one after the other, into a flat chunk.
  *
- * Owns: nothing beyond a call. The chunk owns its bytes: records are copied once, or inflated into it.
+ * Owns: nothing beyond a call. The chunk owns its bytes, which may come from the pool (pool.ts): records are copied once,
+ * or inflated into it.
  *
  * Invariants:
  * 1. A batch that is not whole ends the chunk; it comes again with the next fetch.
@@ -20,6 +21,7 @@ import { Cursor, Malformed } from './cursor.ts'
 import { skipHeaders } from './headers.ts'
 import { inflate } from './inflate.ts'
 import * as layout from './layout.ts'
+import { takeBuffer } from './pool.ts'
 
 export interface ReadOptions {
   readonly topic: string
@@ -132,7 +134,8 @@ function flatten(sections: readonly Section[], nextOffset: number, options: Read
     throw refuse(options, sections[0].baseOffset, 'TOO_LARGE', `the batches of one fetch inflate to ${total} bytes`)
   }
   const single = sections.length === 1 && sections[0].inflated
-  const bytes = single ? sections[0].records : Buffer.allocUnsafeSlow(total)
+  const pooled = single ? undefined : takeBuffer(total)
+  const bytes = pooled?.buffer ?? sections[0].records
   const columns = new Columns(bytes, room, options.fromOffset)
   let at = 0
   for (const section of sections) {
@@ -145,7 +148,7 @@ function flatten(sections: readonly Section[], nextOffset: number, options: Read
     }
     at += section.records.length
   }
-  return columns.chunk(nextOffset, options)
+  return columns.chunk(nextOffset, options, pooled?.release)
 }
 
 function refuse(options: ReadOptions, offset: number, code: LogErrorCode, why: string, cause?: Error): LogError {
@@ -211,7 +214,7 @@ class Columns {
     }
   }
 
-  chunk(nextOffset: number, options: ReadOptions): RawChunk {
+  chunk(nextOffset: number, options: ReadOptions, release?: () => void): RawChunk {
     const [keyAt, keyLength, valueAt, valueLength, headersAt, headersLength] = this.places
     return {
       topic: options.topic,
@@ -228,6 +231,7 @@ class Columns {
       valueLength,
       headersAt,
       headersLength,
+      release,
     }
   }
 }
