@@ -63,6 +63,13 @@ export class Child {
     return Promise.race([new Promise((resolve) => this.waiting.push({ text, resolve })), this.failed])
   }
 
+  /** As the kernel or a power cut ends it. */
+  async kill() {
+    this.isStopping = true
+    if (!this.isOver) this.child.kill('SIGKILL')
+    await this.exited
+  }
+
   async stop() {
     this.isStopping = true
     if (this.isOver) return

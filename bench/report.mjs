@@ -1,5 +1,6 @@
 /** The results for people: tables on the terminal. Pure. */
 import { createRequire } from 'node:module'
+import { judge } from './bars.mjs'
 
 const Table = createRequire(import.meta.url)('cli-table3')
 
@@ -36,7 +37,7 @@ export function reportRuns(runs, format) {
   return `${format}\n${table(['run', 'events/s', 'CPU s / M events', 'peak MB', 'digest', 'load before'], rows)}`
 }
 
-export function reportSummary({ passThrough, join, json, pending, latency }) {
+export function reportSummary({ passThrough, join, json, pending, restart, latency }) {
   const rows = []
   const add = (what, value, aim = '') => rows.push([what, value, aim])
   if (passThrough) add('pass-through: CPU s per million events', fixed(passThrough.cpuSPerMillion))
@@ -52,11 +53,22 @@ export function reportSummary({ passThrough, join, json, pending, latency }) {
     add('bytes per pending view, above a busy node', int(pending.bytesPerView.aboveBusy), '<= 600')
     add('bytes per pending view, in the slabs', int(pending.bytesPerView.state))
   }
+  if (restart)
+    add(`restart after kill -9 with ${int(restart.pendingViews)} pending views: s until live`, fixed(restart.seconds))
   if (latency) {
     add(`delay at ${int(latency.eventsPerS)} events/s: p50 / p99 / most, ms`, spread(latency.moving), 'p99 <= 1000')
     add('delay after traffic stops: p50 / p99 / most, ms', spread(latency.idle), 'most <= 1000')
   }
   return table(['measured', 'value', 'aim'], rows)
+}
+
+/** The bars, met or missed. */
+export function reportBars(results) {
+  const rows = judge(results).map(({ what, value, bar, aim, unit, verdict }) => {
+    const shown = value === null ? '' : `${fixed(value, unit === 'x' || unit === 's' ? 2 : 0)} ${unit}`
+    return [what, shown, `${bar} ${unit}`, `${aim} ${unit}`, verdict]
+  })
+  return table(['to reach', 'measured', 'bar', 'aim', ''], rows)
 }
 
 const spread = ({ p50Ms, p99Ms, maxMs }) => `${p50Ms} / ${p99Ms} / ${maxMs}`

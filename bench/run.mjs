@@ -1,10 +1,14 @@
 /**
  * `npm run bench`: what Postview costs, on the workload of README.md, against a real broker on the other core.
  *
- *   --views N        size of the trace (2,000,000); short runs say something of the join, little of the rest
- *   --runs N         pairs of pass-through and join (3)
- *   --only LIST      of pass, join, json, pending, latency
+ *   --full           2,000,000 views and three runs; without it 700,000 and one, in under five minutes
+ *   --views N        size of the trace
+ *   --runs N         pairs of pass-through and join
+ *   --only LIST      of pass, join, json, pending, restart, latency
  *   --node PATH      another Node for what is measured
+ *   --versus PATH    a second Node: its joins, in turn with the first's, which are compared with them
+ *   --anchors DIR    Flink and Kafka Streams from that folder, in turn with ours on the same trace
+ *   --systems LIST   which of them: flink-rocksdb, flink-user, flink-heap, streams (flink-rocksdb,streams)
  *   --profile        one more join under --cpu-prof: tables, and the profile in bench/results
  *   --json FILE      all results
  *   --rate N         events/s of the latency measure (half of what the join reached)
@@ -16,39 +20,48 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startBroker } from '../scripts/broker.mjs'
+import { ANCHORS, Anchors } from './anchors.mjs'
 import { measureLatency } from './live.mjs'
 import { joinStartUp, measureJoin, measurePassThrough, passThroughStartUp } from './measures.mjs'
 import { measurePending } from './pending.mjs'
 import { summarize } from './profile.mjs'
 import { copyProgram, loadAverage } from './program.mjs'
-import { median, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
+import { median, reportBars, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
+import { measureRestart } from './restart.mjs'
 import { load, openBuilt, userOfEach } from './topics.mjs'
 import { Workload } from './workload.mjs'
 
-const MEASURES = ['pass', 'join', 'json', 'pending', 'latency']
+const MEASURES = ['pass', 'join', 'json', 'pending', 'restart', 'latency']
 const BROKER_CORE = 1
 const LIVE_SECONDS = 30
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 
 const { values: given } = parseArgs({
   options: {
-    views: { type: 'string', default: '2000000' },
-    runs: { type: 'string', default: '3' },
+    full: { type: 'boolean', default: false },
+    views: { type: 'string' },
+    runs: { type: 'string' },
     only: { type: 'string', default: MEASURES.join(',') },
     node: { type: 'string', default: process.execPath },
+    versus: { type: 'string' },
+    anchors: { type: 'string' },
+    systems: { type: 'string', default: 'flink-rocksdb,streams' },
     profile: { type: 'boolean', default: false },
     json: { type: 'string' },
     rate: { type: 'string' },
     seed: { type: 'string', default: '1' },
   },
 })
-const views = Number(given.views)
+const views = Number(given.views ?? (given.full ? 2_000_000 : 700_000))
+const runs = Number(given.runs ?? (given.full ? 3 : 1))
 const wanted = new Set(given.only.split(','))
-const unknown = [...wanted].find((name) => !MEASURES.includes(name))
-if (unknown !== undefined || !(views > 0) || !(Number(given.runs) > 0)) {
-  process.stderr.write(
-    `bench: ${unknown === undefined ? '--views and --runs are counts' : `--only knows ${MEASURES}`}\n`,
-  )
+const systems = given.anchors === undefined ? [] : given.systems.split(',')
+if ([...wanted].some((name) => !MEASURES.includes(name))) refuse(`--only knows ${MEASURES}`)
+if (systems.some((name) => !(name in ANCHORS))) refuse(`--systems knows ${Object.keys(ANCHORS)}`)
+if (!(views > 0) || !(runs > 0)) refuse('--views and --runs are counts')
+
+function refuse(why) {
+  process.stderr.write(`bench: ${why}\n`)
   process.exit(2)
 }
 
@@ -80,8 +93,10 @@ async function measureAll(world) {
   if (wanted.has('pass') || wanted.has('join')) await measurePairs(world)
   if (wanted.has('json')) await measureJson(world)
   if (wanted.has('pending')) results.pending = await measurePending(world, 'pending')
+  if (wanted.has('restart')) results.restart = await measureRestart(world, 'restart')
   if (wanted.has('latency')) await measureLive(world)
   say(reportSummary(results))
+  say(reportBars(results))
 }
 
 async function loaded(world, name, workload) {
@@ -100,12 +115,16 @@ async function measurePairs(world) {
   const input = await loaded(world, 'trace', { views })
   if (wanted.has('pass')) world.startUp.passThrough = await passThroughStartUp(world, 'empty-pass')
   if (wanted.has('join')) world.startUp.join = await joinStartUp(world, 'empty-join')
+  const other = given.versus === undefined ? undefined : { ...world, node: given.versus }
+  if (other !== undefined) other.startUp = { join: await joinStartUp(other, 'empty-versus') }
+  const anchors = systems.length === 0 ? undefined : new Anchors(world, given.anchors)
   results.startUp = world.startUp
   say(`start-up, CPU s: ${JSON.stringify(world.startUp)}`)
-  for (let run = 1; run <= Number(given.runs); run++) {
+  for (let run = 1; run <= runs; run++) {
     if (wanted.has('pass')) keep(`pass-through ${run}`, await measurePassThrough(world, `pass-${run}`, input))
-    if (wanted.has('join'))
-      keep(`join ${run}`, await measureJoin(world, `join-${run}`, input, { startUpS: world.startUp.join }))
+    if (wanted.has('join')) keep(`join ${run}`, await joinOnce(world, `join-${run}`, input))
+    if (other !== undefined) keep(`versus ${run}`, await joinOnce(other, `versus-${run}`, input))
+    for (const name of systems) keep(`${name} ${run}`, await anchors.measure(name, input))
   }
   const passes = runsOf('pass-through')
   const joins = runsOf('join')
@@ -115,9 +134,22 @@ async function measurePairs(world) {
     results.join.ratioCpu = median(joins.map((one, k) => one.cpuSPerMillion / passes[k].cpuSPerMillion))
     results.join.ratioRate = median(joins.map((one, k) => one.eventsPerS / passes[k].eventsPerS))
   }
+  compare(joins)
   say(reportRuns(results.runs, `${input.answer.events} events`))
   if (joins.length > 0) say(reportThreads(joins.at(-1).threads))
   if (given.profile) await measureProfile(world, input)
+}
+
+function joinOnce(world, name, input) {
+  return measureJoin(world, name, input, { startUpS: world.startUp.join })
+}
+
+/** Ours over theirs, pair by pair. */
+function compare(joins) {
+  const ratioTo = (theirs) => median(joins.map((one, k) => one.cpuSPerMillion / theirs[k].cpuSPerMillion))
+  if (joins.length === 0) return
+  if (given.versus !== undefined) results.versus = { ratioCpu: ratioTo(runsOf('versus')) }
+  results.anchors = Object.fromEntries(systems.map((name) => [name, { ratioCpu: ratioTo(runsOf(name)) }]))
 }
 
 function keep(name, result) {

@@ -1,0 +1,24 @@
+/** What the benchmark says of the bars: never "met" of what was not measured. */
+import { expect, test } from 'vitest'
+import { judge } from '../../bench/bars.mjs'
+
+const verdicts = (results: object): string[] => judge(results).map(({ what, verdict }) => `${what}: ${verdict}`)
+
+test('a bar is met, met with its aim, missed, or not measured', () => {
+  const found = verdicts({
+    anchors: { streams: { ratioCpu: 0.85 }, 'flink-rocksdb': { ratioCpu: 0.4 }, 'flink-heap': { ratioCpu: 1.31 } },
+    join: { peakBytes: 701e6 },
+    latency: { moving: { p99Ms: 251 } },
+  })
+  expect(found).toContain('CPU, of Kafka Streams with RocksDB: met')
+  expect(found).toContain('CPU, of Flink with RocksDB, per view id: met, and the aim')
+  expect(found).toContain('CPU, of Flink on its heap, per view id: MISSED')
+  expect(found).toContain('CPU, of Flink with RocksDB, per user: not measured')
+  expect(found).toContain('peak resident memory: MISSED')
+  expect(found).toContain('p99 to durable, at half of the capacity: met')
+  expect(found).toContain('restart with 1 million pending views: not measured')
+})
+
+test('of nothing nothing is said', () => {
+  expect(new Set(judge({}).map(({ verdict }) => verdict))).toEqual(new Set(['not measured']))
+})
