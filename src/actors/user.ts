@@ -159,7 +159,7 @@ export class UserActor extends Actor {
   handleMessage(message: TurnMessage, sender: unknown): void {
     if (message.look !== undefined) {
       message.look(this.user)
-      if (this.lazyMailbox !== undefined) this.processNext()
+      if (this.queue !== undefined) this.processNext()
       return
     }
     this.busy = true
