@@ -1,10 +1,14 @@
 /** What a commit of this moment would say of a partition (SEMANTICS.md section 5). */
 import type { JoinState } from '../join/state.ts'
+import type { PartitionOutput } from './output.ts'
 import type { Capture } from './partitionOptions.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Store } from './store.ts'
 
 export interface CaptureOptions {
+  readonly output: PartitionOutput
+  /** Told of the capture in the same turn: all output of what it names was handed on before, none after. */
+  readonly cut?: (capture: Capture) => void
   readonly state: JoinState
   readonly topics: readonly string[]
   readonly position: Float64Array
@@ -14,7 +18,8 @@ export interface CaptureOptions {
   readonly store: Store
 }
 
-export function captureOf({ state: s, topics, position, neededFloor, quarantine, store }: CaptureOptions): Capture {
+export function captureOf(options: CaptureOptions): Capture {
+  const { state: s, topics, position, neededFloor, quarantine, store, output, cut } = options
   const sources = new Map(
     topics.map((topic, source) => {
       const offset = position[source]
@@ -25,7 +30,7 @@ export function captureOf({ state: s, topics, position, neededFloor, quarantine,
     }),
   )
   quarantine.prune([...sources.values()].map((source) => source.neededFrom))
-  return {
+  const capture = {
     position: {
       // What was acted on: an answer may have moved the clocks further, and its tick not have had its turn.
       watermarkMs: s.lastWatermarkMs,
@@ -36,4 +41,7 @@ export function captureOf({ state: s, topics, position, neededFloor, quarantine,
     batchNumber: s.batchNumber,
     epoch: store.capture(),
   }
+  output.push()
+  cut?.(capture)
+  return capture
 }

@@ -4,7 +4,6 @@
  *   chunk -> columns -> admit (clocks, keying) -> a turn a user -> order -> encode -> sinks        commit
  *
  * Owns: the join state, the user actors, the inbox, the positions. Nothing else touches them.
- *
  * Invariants:
  * 1. One thing at a time: a chunk, a tick, a capture of what is to be committed, each runs to its end (`exclusive`).
  * 2. Until replay is through nothing is emitted, sealed or counted.
@@ -229,7 +228,7 @@ export class Partition {
   }
 
   /** What a commit of this moment would say; to be committed once `flushed` has resolved. */
-  capture(): Promise<Capture> {
+  capture(cut?: (capture: Capture) => void): Promise<Capture> {
     return this.turnstile.run(async () => {
       if (this.failure !== undefined) throw this.failure // half a batch is in hand: nothing after it is committed
       return captureOf({
@@ -238,6 +237,7 @@ export class Partition {
         topics: this.options.topics,
         neededFloor: this.neededFloor,
         quarantine: this.quarantine,
+        cut,
       })
     })
   }

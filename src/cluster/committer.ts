@@ -13,24 +13,15 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import type { Capture } from '../actors/partitionOptions.ts'
-import { encodeMetadata } from '../actors/position.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
-import { Durations } from '../time/durations.ts'
+import { type DeliveryOptions, entriesOf } from './delivery.ts'
 
-export interface CommitterOptions {
-  readonly everyMs: number
-  readonly topics: readonly string[]
-  readonly partitions: () => readonly Partition[]
+export interface CommitterOptions extends DeliveryOptions {
   readonly commit: (entries: readonly CommitEntry[]) => Promise<void>
-  readonly onFailed: (error: Error) => void
-  readonly onTrouble: (error: Error, times: number) => void
 }
 
 export class Committer {
   commits = 0
-  /** From the capture to the group's acknowledgement; of it, until all output was durable. */
-  readonly commitTimes = new Durations()
-  readonly flushTimes = new Durations()
   private readonly options: CommitterOptions
   private timer: NodeJS.Timeout | undefined
   private current: Promise<void> = Promise.resolve()
@@ -81,14 +72,16 @@ export class Committer {
     for (const [partition, capture] of captured) if (!present.has(partition)) partition.abandoned(capture)
     if (captures.length === 0) return true
     try {
-      await this.options.commit(captures.flatMap(([partition, capture]) => this.entries(partition, capture)))
+      await this.options.commit(
+        captures.flatMap(([partition, capture]) => entriesOf(partition, capture, this.options.topics)),
+      )
     } catch (error) {
       for (const [partition, capture] of captures) partition.abandoned(capture)
       return this.refused(error as Error)
     }
     this.troubles = 0
     this.commits++
-    this.commitTimes.add(performance.now() - startedMs)
+    this.options.times.commitTimes.add(performance.now() - startedMs)
     for (const [partition, capture] of captures) {
       this.lastBatch.set(partition, capture.batchNumber)
       await partition.acknowledged(capture).catch((error: Error) => this.options.onFailed(error))
@@ -104,23 +97,12 @@ export class Committer {
       for (const [p, capture] of captured) if (this.lastBatch.get(p) === capture.batchNumber) p.abandoned(capture)
       const startedMs = performance.now()
       await Promise.all(changed.map(([p]) => p.flushed()))
-      if (changed.length > 0) this.flushTimes.add(performance.now() - startedMs)
+      if (changed.length > 0) this.options.times.flushTimes.add(performance.now() - startedMs)
       return changed
     } catch (error) {
       this.options.onFailed(error as Error)
       return undefined
     }
-  }
-
-  private entries(partition: Partition, capture: Capture): CommitEntry[] {
-    const { position } = capture
-    const metadata = encodeMetadata({ ...position, deadLettersFrom: partition.deadLettersFrom })
-    return this.options.topics.map((topic) => ({
-      topic,
-      partition: partition.index,
-      offset: position.sources.get(topic)!.offset,
-      metadata,
-    }))
   }
 
   private refused(error: Error): boolean {

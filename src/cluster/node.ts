@@ -5,11 +5,12 @@
  * Owns: the life of all of these: started in order, drained and closed in the reverse one.
  *
  * Invariants:
- * 1. A partition is built from its commit (recovery.ts) before any chunk of it is handed in, and given up before another
- *    member may have it.
+ * 1. A partition is taken over (delivery.ts), then built from its commit (recovery.ts), before any chunk of it is handed
+ *    in, and given up before another member may have it.
  * 2. `stop` drains: what is in hand is finished, flushed, committed; then the group is left.
  *
- * How it fails: anything that a node cannot go on with ends in `failed`, once; the process exits with it.
+ * How it fails: anything that a node cannot go on with ends in `failed`, once; the process exits with it. A partition
+ * whose delivery is lost is given up alone, and asked for again.
  */
 import { type ActorSystemRef, start as startSystem } from 'nact'
 import { Partition } from '../actors/partition.ts'
@@ -30,14 +31,15 @@ import {
   type PartitionEnds,
   type Reader,
   type StartPosition,
-  type Writer,
 } from '../log/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
-import type { Durations } from '../time/durations.ts'
-import { Committer } from './committer.ts'
+import { Durations } from '../time/durations.ts'
+import type { Delivery } from './delivery.ts'
 import { EndsPoller } from './ends.ts'
-import { LastCommits } from './lastCommits.ts'
+import { isClosed, isLost } from './exactlyOnce.ts'
+import { Holdings } from './holdings.ts'
 import { ClusterMap } from './map.ts'
+import { openDelivery } from './openDelivery.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
 import { rulesOf, watchOf } from './rules.ts'
 import { Slots } from './slots.ts'
@@ -83,20 +85,21 @@ export class Node {
   partitionCount = 0
   /** Assignments that the group has given this node. */
   assignments = 0
+  /** Of commits: from the capture to its acknowledgement; of it, until all output was durable. */
+  readonly commitTimes = new Durations()
+  readonly flushTimes = new Durations()
   private readonly options: NodeOptions
   private readonly clock: Clock
   private readonly rules: Rules
   private readonly system: ActorSystemRef
-  private readonly owned = new Map<number, Partition>()
-  private readonly committer: Committer
+  private readonly held: Holdings
   private readonly replays: Slots
   private readonly ends: EndsPoller
   private standing!: Standing
   private reader!: Reader
-  private writer!: Writer
+  private delivery: Delivery | undefined
   private outlets!: OpenOutlets
   private fail!: (error: Error) => void
-  private readonly lastCommits = new LastCommits()
   /** Whether what is owned is what the group says: not from a revocation to the end of the next assignment. */
   private isSettled = true
   private started = false
@@ -116,24 +119,21 @@ export class Node {
     this.map = new ClusterMap({ log, group: config.node.group, partitionCount: () => this.partitionCount })
     this.failed = new Promise((_, reject) => {
       this.fail = (error) => {
-        this.committer.stop()
+        this.delivery?.stop()
         reject(error)
       }
     })
     this.failed.catch(() => {})
-    this.committer = new Committer({
-      everyMs: config.node.commitEveryMs,
-      topics: this.topics,
-      partitions: () => (this.isSettled ? this.partitions : []),
-      commit: (entries) => this.lastCommits.commit(entries, this.reader),
+    this.held = new Holdings({
+      leave: (partition) => this.leave(partition),
+      rejoin: () => this.reader.rejoin?.(),
       onFailed: (error) => this.fail(error),
-      onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
     })
     this.replays = new Slots(Math.max(1, Math.floor(config.node.memory.inFlightBytes / REPLAY_BYTES)))
     this.ends = new EndsPoller({
       log,
       topics: this.topics,
-      partition: (index) => this.owned.get(index),
+      partition: (index) => this.held.get(index),
       clock: this.clock,
       everyMs: ENDS_EVERY_MS,
       onTrouble: (error) => this.warn('the log did not tell its ends', error, {}),
@@ -141,19 +141,11 @@ export class Node {
   }
 
   get partitions(): readonly Partition[] {
-    return [...this.owned.values()]
+    return this.held.all
   }
 
   get commits(): number {
-    return this.committer.commits
-  }
-
-  get commitTimes(): Durations {
-    return this.committer.commitTimes
-  }
-
-  get flushTimes(): Durations {
-    return this.committer.flushTimes
+    return this.delivery?.commits ?? 0
   }
 
   get state(): 'starting' | 'running' | 'stopping' {
@@ -167,16 +159,26 @@ export class Node {
     const [views] = await log.topics([this.topics[0]])
     if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
     this.partitionCount = views.partitions
-    const owned = () => [...this.owned.keys()]
+    const owned = () => this.held.numbers
     this.standing = new Standing({ id: this.id, url, pipeline: config.pipeline, owned })
     await this.standing.lookInto(this.options.journal, this.partitionCount)
-    this.writer = await log.writer()
+    const delivery = await openDelivery(config, log, {
+      everyMs: config.node.commitEveryMs,
+      topics: this.topics,
+      times: this,
+      partitions: () => (this.isSettled ? this.partitions : []),
+      commit: (entries) => this.reader.commit(entries),
+      onFailed: (error) => this.fail(error),
+      onLost: (partition, error) => this.lost(partition, error),
+      onTrouble: (error, times) => this.warn('a commit was refused', error, { times }),
+    })
+    this.delivery = delivery
     this.outlets = await openOutlets({
       config,
-      writer: this.writer,
+      writer: delivery.writer,
       node: this.id,
       viewReader: this.options.readers[0],
-      onDeadLetters: (partition, base, count) => this.owned.get(partition)?.deadLettersWritten(base, count),
+      onDeadLetters: (partition, base, count) => this.held.get(partition)?.deadLettersWritten(base, count),
     })
     if (this.stopping) return
     this.reader = log.reader({
@@ -195,7 +197,7 @@ export class Node {
     })
     await this.reader.start()
     if (this.stopping) return
-    this.committer.start()
+    delivery.start()
     this.ends.start()
     this.started = true
   }
@@ -204,27 +206,27 @@ export class Node {
   async stop(): Promise<void> {
     if (this.stopping) return
     this.stopping = true
-    this.committer.stop()
+    this.delivery?.stop()
     await this.ends.stop()
-    for (const partition of this.owned.values()) partition.quiesce()
-    await this.committer.commitNow()
+    for (const partition of this.partitions) partition.quiesce()
+    await this.delivery?.commitNow()
     await this.reader?.close()
-    for (const partition of this.owned.values()) await partition.stop()
+    await this.held.giveUpAll()
     await this.outlets?.close()
-    await this.writer?.close()
+    await this.delivery?.close()
   }
 
   private chunk(chunk: RawChunk): void {
     if (this.stopping) return
-    const partition = this.owned.get(chunk.partition)
+    const partition = this.held.get(chunk.partition)
     const source = this.topics.indexOf(chunk.topic)
     if (partition !== undefined && source >= 0) partition.offer(source, chunk)
   }
 
   /** Nothing is joined from here on until it is known which partitions stay: another would join it again. */
   private async revoking(): Promise<void> {
-    for (const partition of this.owned.values()) partition.hold()
-    await this.committer.commitNow()
+    for (const partition of this.partitions) partition.hold()
+    await this.delivery!.commitNow()
     this.isSettled = false
   }
 
@@ -233,39 +235,29 @@ export class Node {
     if (this.stopping) return new Promise(() => {})
     this.isSettled = false
     try {
-      const committed = await this.log.committed(this.config.node.group, this.topics)
-      const isKept = ({ index }: Partition) => partitions.includes(index) && this.lastCommits.isOwn(index, committed)
-      const lost = this.partitions.filter((partition) => !isKept(partition))
-      for (const { index } of lost) this.owned.delete(index)
+      const stay = await this.delivery!.keep(this.held.numbers.filter((index) => partitions.includes(index)))
+      const left = this.held.assign(partitions, stay)
       this.isSettled = true
       for (const partition of this.partitions) partition.release()
-      for (const partition of lost) {
-        this.delays?.leave(partition.index)
-        await partition.stop()
-      }
-      const fresh = partitions.filter((index) => !this.owned.has(index))
+      await left
+      const fresh = partitions.filter((index) => !this.held.has(index))
       if (fresh.length > 0) await this.recover(fresh)
       this.assignments++
-      return this.partitions.flatMap((partition) => this.startPositions(partition))
+      return this.partitions.flatMap((partition) =>
+        this.topics.map((topic, k) => ({ topic, partition: partition.index, offset: partition.fetchFrom(k) })),
+      )
     } catch (error) {
       this.fail(error as Error)
       throw error
     }
   }
 
-  private startPositions(partition: Partition): StartPosition[] {
-    return this.topics.map((topic, source) => ({
-      topic,
-      partition: partition.index,
-      offset: partition.fetchFrom(source),
-    }))
-  }
-
   private async recover(fresh: readonly number[]): Promise<void> {
     const { log, config } = this.options
     const { deadLetters } = config.pipeline.sideOutputs
+    await this.delivery!.takeOver(fresh)
     const [committed, ends, deadEnds] = await Promise.all([
-      log.committed(config.node.group, this.topics),
+      this.delivery!.committed(fresh),
       log.ends(this.topics),
       log.ends([deadLetters]),
     ])
@@ -275,8 +267,7 @@ export class Node {
       const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
-      this.owned.set(index, partition)
-      this.lastCommits.found(index, committed)
+      this.held.hold(partition)
       // Not awaited: partitions that are live already go on meanwhile.
       void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
       const metadata = encodeMetadata(start.position)
@@ -310,8 +301,11 @@ export class Node {
 
   /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */
   private partitionFailed(index: number, error: Error): void {
+    const partition = this.held.get(index)
+    const isGone = partition === undefined && isClosed(error)
+    if (partition !== undefined && isLost(error)) return this.lost(partition, error)
     if (!(error instanceof RecoveryError)) {
-      this.fail(error)
+      if (!isGone) this.fail(error)
       return
     }
     this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
@@ -326,16 +320,28 @@ export class Node {
   /** A partition without a commit commits its start before it takes a record in. */
   private async commitFirst(entries: readonly CommitEntry[], fresh: readonly number[]): Promise<void> {
     try {
-      await this.lastCommits.commit(entries, this.reader)
+      await this.delivery!.commitFirst(entries)
     } catch (error) {
-      if (!(error instanceof LogError && error.code === 'NOT_OWNER')) throw error
+      const isOthers = error instanceof LogError && error.code === 'NOT_OWNER'
+      if (!isOthers && !isLost(error)) throw error
       // Another generation is under way: these are given up, its own assignment builds anew what is this node's.
-      for (const index of fresh) {
-        const partition = this.owned.get(index)
-        this.owned.delete(index)
-        await partition?.stop()
-      }
+      this.held.lose(this.partitions.filter(({ index }) => fresh.includes(index)))
+      await this.held.settled()
     }
+  }
+
+  private async leave(partition: Partition): Promise<void> {
+    this.delays?.leave(partition.index)
+    await this.delivery!.giveUp(partition.index)
+    await partition.stop()
+    this.outlets.discard(partition.index)
+  }
+
+  /** What the partition holds is no longer what its commit says: it is built anew, when the group gives it again. */
+  private lost(partition: Partition, error: Error): void {
+    if (this.held.get(partition.index) !== partition) return
+    this.warn('a partition is given up until its next assignment', error, { partition: partition.index })
+    this.held.lose([partition])
   }
 
   private async build(index: number): Promise<Partition> {
@@ -365,7 +371,7 @@ export class Node {
       journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,
       stateBytes: journal === undefined ? Number.POSITIVE_INFINITY : Math.floor(memory.stateBytes / shares),
-      commitSoon: () => this.committer.commitSoon(),
+      commitSoon: () => this.delivery!.commitSoon(),
       readLog: (source, from, to) => this.log.readRange(this.topics[source], index, from, to),
     })
   }

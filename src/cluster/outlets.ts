@@ -20,6 +20,8 @@ export interface OpenOutletsOptions {
 }
 
 export interface OpenOutlets extends Outlets {
+  /** Of a partition that is given up: what is not durable is made again. */
+  discard(partition: number): void
   close(): Promise<void>
 }
 
@@ -38,6 +40,10 @@ export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutl
   }
   return {
     ...outlets,
+    discard(partition) {
+      for (const { sinks } of samples) for (const sink of sinks) sink.discard(partition)
+      for (const topic of [outlets.late, outlets.orphans, outlets.deadLetters]) topic.discard(partition)
+    },
     async close() {
       for (const { sinks } of samples) for (const sink of sinks) await sink.close()
       for (const topic of [outlets.late, outlets.orphans, outlets.deadLetters]) await topic.flush()

@@ -6,7 +6,7 @@
  * silence: unknown keys and what is known but not built are problems too.
  */
 import { join } from 'node:path'
-import { checkShape, readYaml } from './check.ts'
+import { checkShape, problem, readYaml } from './check.ts'
 import { withEnvironment } from './environment.ts'
 import type { NodeConfig, Pipeline } from './model.ts'
 import { nodeFrom } from './node.ts'
@@ -25,7 +25,11 @@ export function loadConfig(folder: string, env: NodeJS.ProcessEnv): Config {
   const problems: Problem[] = []
   const pipeline = attempt(problems, () => loadPipeline(folder, env))
   const node = attempt(problems, () => loadNode(folder, env, pipeline?.name ?? ''))
-  if (pipeline === undefined || node === undefined) throw new ConfigError(problems)
+  if (pipeline?.delivery === 'exactly-once' && node !== undefined && node.kafka === undefined) {
+    const message = 'needs brokers (kafka.brokers in node.yaml): the embedded log has no transactions'
+    problems.push(problem(join(folder, 'pipeline.yaml'), 'delivery', message, pipeline.delivery))
+  }
+  if (pipeline === undefined || node === undefined || problems.length > 0) throw new ConfigError(problems)
   return { pipeline, node, folder }
 }
 

@@ -20,7 +20,7 @@ type RegistryFile = NonNullable<FormatFile['registry']>
 type SinkFile = PipelineFile['sinks'][number]
 
 export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline {
-  const problems = topicProblems(given, from.file)
+  const problems = [...topicProblems(given, from.file), ...deliveryProblems(given, from.file)]
   const sources = [
     sourceFrom('views', given.sources.views, 'sources.views', from, problems),
     ...given.sources.engagements.map((source, i) =>
@@ -186,6 +186,15 @@ function topicProblems(given: PipelineFile, file: string): Problem[] {
     )
   }
   return problems
+}
+
+/** Files take no part in a transaction. */
+function deliveryProblems({ delivery, sinks }: PipelineFile, file: string): Problem[] {
+  if (delivery !== 'exactly-once') return []
+  const message = 'cannot be exactly-once: only topics take part in a transaction. Use a sink of type kafka'
+  return sinks.flatMap((sink, i) =>
+    sink.type === 'kafka' ? [] : [problem(file, `sinks.${i}.type`, message, sink.type)],
+  )
 }
 
 function collecting<T>(problems: Problem[], make: () => T): T | undefined {

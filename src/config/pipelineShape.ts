@@ -184,7 +184,7 @@ export const pipelineShape = z.strictObject({
       deadLetters: topicName().prefault('samples-dead-letters'),
     })
     .prefault({}),
-  delivery: choice(['at-least-once'], ['exactly-once']).prefault('at-least-once'),
+  delivery: choice(['at-least-once', 'exactly-once']).prefault('at-least-once'),
   limits: z
     .strictObject({
       inflated: positive(size()).prefault('64MiB'),

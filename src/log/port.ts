@@ -107,14 +107,41 @@ export interface Reader {
   commit(entries: readonly CommitEntry[]): Promise<void>
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
+  /** Asks the group for the assignment again: onRevoking and onAssigned follow. Where the log has transactions. */
+  rejoin?(): void
   /** Leaves the group; no event comes after it resolves. */
   close(): Promise<void>
 }
 
 export interface Writer {
+  /** Batches are completed here (producer, sequence, checksum): they are built with `isSealed: false`. */
+  readonly isSealing?: boolean
   /** Appends one record batch, durable on all in-sync replicas when it resolves, with the first record's offset. */
   append(topic: string, partition: number, batch: EncodedBatch): Promise<number>
   close(): Promise<void>
+}
+
+/**
+ * Output and offsets that become visible together, for readers of committed records: of each partition number one
+ * transaction at a time, under a transactional id of its own. Source and output partitions have the same number.
+ *
+ * The order in which it is used is SEMANTICS' (section 6): `open`, then `committed`, then recovery, then appends; after
+ * FENCED or UNKNOWN_OUTCOME the partition is released and nothing more is taken for it until it is opened again.
+ */
+export interface TransactionalWriter extends Writer {
+  /** Takes the partition over: what an earlier owner left open is aborted, what it still sends is refused. */
+  open(partition: number): Promise<void>
+  /** The group's commits of these partitions, once none of them is pending any more. */
+  committed(topics: readonly string[], partitions: readonly number[]): Promise<readonly Committed[]>
+  /** What is appended to the partition from now on belongs to the transaction after the present one, and waits for it. */
+  cut(partition: number): void
+  /**
+   * Ends the present transaction: once all its appends lie in the log, with the entries, in one step or not at all.
+   * Rejects with FENCED (another owner, or the broker gave up waiting: nothing of it is committed) or UNKNOWN_OUTCOME.
+   */
+  commit(partition: number, entries: () => readonly CommitEntry[]): Promise<void>
+  /** Gives the partition up: what is not committed is aborted, what waits is rejected. */
+  release(partition: number): Promise<void>
 }
 
 export interface Log {
@@ -131,6 +158,8 @@ export interface Log {
   readRange(topic: string, partition: number, from: number, to: number, fetchBytes?: number): AsyncIterable<RawChunk>
   reader(options: ReaderOptions): Reader
   writer(): Promise<Writer>
+  /** Of a group's offsets. Absent where the log has no transactions. `timeoutMs`: how long one may stay open. */
+  transactionalWriter?(group: string, timeoutMs: number): Promise<TransactionalWriter>
   close(): Promise<void>
 }
 
@@ -151,6 +180,8 @@ export type LogErrorCode =
   | 'CORRUPT' // checksum or structure of a batch is wrong
   | 'CODEC' // compressed with what cannot be read here
   | 'TOO_LARGE' // a batch inflates beyond its limit, or an append is beyond what the log takes
+  | 'FENCED' // a transactional append or commit by one who is no longer the partition's owner
+  | 'UNKNOWN_OUTCOME' // a transaction that may or may not be committed
   | 'CLOSED'
   | 'LOCKED' // another process has the embedded log's folder
   | 'FAILED'

@@ -6,7 +6,8 @@
  * Invariants: batches of a partition are appended in the order in which they were built; `flush` resolves only when
  * everything added before it is durable.
  *
- * How it fails: an append that the log refuses for good rejects the flush that covers it, and every later one.
+ * How it fails: an append that the log refuses for good rejects the flush that covers it, and every later one until the
+ * lane is discarded.
  */
 import type { Compression } from '../config/model.ts'
 import type { Writer } from '../log/port.ts'
@@ -20,6 +21,7 @@ const BATCH_BYTES = 512 * 1024
 
 interface Lane {
   readonly builder: RecordBatchBuilder
+  bufferedBytes: number
   sending: Promise<void>
 }
 
@@ -63,7 +65,7 @@ export class BatchedTopic {
     const before = lane.builder.sizeBytes
     const own = before === 0 ? (headers ?? this.node) : headers
     lane.builder.add(stampMs, key, keyAt, keyLength, value, valueAt, valueLength, own)
-    this.bufferedBytes += lane.builder.sizeBytes - before
+    this.buffered(lane, lane.builder.sizeBytes - before)
   }
 
   push(partition: number): void {
@@ -72,7 +74,9 @@ export class BatchedTopic {
     const sizeBytes = lane.builder.sizeBytes
     const batch = lane.builder.finish()
     const sent = this.writer.append(this.topic, partition, batch).then((baseOffset) => {
-      this.bufferedBytes -= sizeBytes
+      // Of a lane that was discarded nothing counts any more.
+      if (this.lanes.get(partition) !== lane) return
+      this.buffered(lane, -sizeBytes)
       this.onAppended?.(partition, baseOffset, batch.count)
     })
     // Both are awaited: an earlier failure is not hidden by a later success.
@@ -89,10 +93,25 @@ export class BatchedTopic {
     await Promise.all([...this.lanes.keys()].map((p) => this.flush(p)))
   }
 
+  /** Forgets what is not durable, also what was refused. */
+  discard(partition: number): void {
+    const lane = this.lanes.get(partition)
+    if (lane === undefined) return
+    this.bufferedBytes -= lane.bufferedBytes
+    this.lanes.delete(partition)
+  }
+
+  private buffered(lane: Lane, bytes: number): void {
+    lane.bufferedBytes += bytes
+    this.bufferedBytes += bytes
+  }
+
   private lane(partition: number): Lane {
     let lane = this.lanes.get(partition)
     if (lane === undefined) {
-      lane = { builder: new RecordBatchBuilder({ compression: this.compression }), sending: Promise.resolve() }
+      const isSealed = this.writer.isSealing !== true
+      const builder = new RecordBatchBuilder({ compression: this.compression, isSealed })
+      lane = { builder, bufferedBytes: 0, sending: Promise.resolve() }
       this.lanes.set(partition, lane)
     }
     return lane

@@ -122,6 +122,12 @@ export class FileSink implements SampleSink {
     await this.enqueue(lane, async () => lane.file?.sync())
   }
 
+  discard(partition: number): void {
+    const lane = this.lane(partition)
+    this.bufferedBytes -= lane.blockEnd
+    lane.blockEnd = lane.blockCount = 0
+  }
+
   /** Everything is finished: no unfinished file stays. */
   async close(): Promise<void> {
     this.closed = true

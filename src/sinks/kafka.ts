@@ -40,6 +40,10 @@ export class KafkaSink implements SampleSink {
     return this.batches.flush(partition)
   }
 
+  discard(partition: number): void {
+    this.batches.discard(partition)
+  }
+
   async close(): Promise<void> {
     await this.batches.flush()
   }

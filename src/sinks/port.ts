@@ -20,6 +20,8 @@ export interface SampleSink {
   push(partition: number): void
   /** Resolves when all that was added (for the partition, or at all) is durable; rejects if it cannot be. */
   flush(partition?: number): Promise<void>
+  /** Forgets what was added for the partition and is not durable: it is made again. */
+  discard(partition: number): void
   /** Bytes added and not yet durable. */
   readonly bufferedBytes: number
   close(): Promise<void>

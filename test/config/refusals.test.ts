@@ -24,7 +24,13 @@ describe('what is wrong is refused with the key named', () => {
       'sinks.0.compression',
       /avro only/,
     ],
-    ['exactly-once', { delivery: 'exactly-once' }, 'delivery', /not built yet/],
+    ['exactly-once without brokers', { delivery: 'exactly-once' }, 'delivery', /needs brokers/],
+    [
+      'files exactly once',
+      { delivery: 'exactly-once', sinks: [{ type: 'file', folder: 'x' }] },
+      'sinks.0.type',
+      /only topics take part in a transaction/,
+    ],
     ['a list of topics', { 'sources.views.topic': ['a', 'b'] }, 'sources.views.topic', /not built yet/],
     [
       'an unknown fold',

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { ownBroker } from './broker.ts'
 import { checkOutcome, type Outcome } from './crashCheck.ts'
-import { ALL_HARMS, type CrashRun, crashRun, type Harm } from './crashRun.ts'
+import type { Delivery } from './crashPipeline.ts'
+import { ALL_HARMS, type CrashRun, crashRun, EXACTLY_ONCE_HARMS, type Harm } from './crashRun.ts'
 import { openEmbeddedWorld } from './embeddedWorld.ts'
 import { openKafkaWorld } from './kafkaWorld.ts'
 import { buildProgram, type Mutation } from './program.ts'
@@ -16,13 +17,15 @@ export interface CrashTest {
   /** A bug to be found. */
   readonly mutations?: readonly Mutation[]
   readonly ending?: 'kill' | 'stop'
+  readonly delivery?: Delivery
 }
 
 /** Sessions as short as the tests' own, so that a killed member's partitions are given away soon. */
 const SHORT_SESSIONS = ['group.min.session.timeout.ms=500']
 
 export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outcome: Outcome }> {
-  const { log, seed, kills, harms = ALL_HARMS, mutations, ending } = test
+  const { log, seed, kills, mutations, ending, delivery = 'at-least-once' } = test
+  const { harms = delivery === 'exactly-once' ? EXACTLY_ONCE_HARMS : ALL_HARMS } = test
   const closing: (() => Promise<void>)[] = []
   try {
     const program = await buildProgram(mutations)
@@ -36,7 +39,17 @@ export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outco
     closing.unshift(() => world.close())
     console.log(`seed ${seed}`)
     const told = (line: string): void => console.log(line)
-    const options = { program: program.folder, world, folder: dir.path, seed, kills, harms, ending, log: told }
+    const options = {
+      program: program.folder,
+      world,
+      folder: dir.path,
+      seed,
+      kills,
+      harms,
+      ending,
+      delivery,
+      log: told,
+    }
     const run = await crashRun(options)
     const outcome = await checkOutcome(world)
     const { events, samples, repeated } = outcome

@@ -23,6 +23,7 @@ import { noPartitionJournal } from '../../src/journal/none.ts'
 import type { PartitionJournal } from '../../src/journal/port.ts'
 import { type CommitEntry, type Committed, type Log, LogError, type PartitionEnds } from '../../src/log/port.ts'
 import { systemClock } from '../../src/time/clock.ts'
+import { Durations } from '../../src/time/durations.ts'
 import { DEAD_LETTERS, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import type { LogRecord } from './crashWorld.ts'
 import { MemoryLog } from './memoryLog.ts'
@@ -237,6 +238,7 @@ export class History {
     const committer = new Committer({
       everyMs: 1e9,
       topics: TOPICS,
+      times: { commitTimes: new Durations(), flushTimes: new Durations() },
       partitions: () => [partition],
       commit: async (entries) => this.commit(entries, fuse),
       onFailed,

@@ -1,6 +1,6 @@
 /**
- * A node in the test's own process, over an embedded log that outlives it: for faults that only the public hooks can put
- * in. The log is a CrashWorld, so what must hold is checked as after kills.
+ * A node in the test's own process, over a log that outlives it (the embedded one, or Kafka): for faults that only the
+ * public hooks, or the log's port, can put in. It is a CrashWorld, so what must hold is checked as after kills.
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,10 +12,10 @@ import { murmur2, partitionOf } from '../../src/join/hash.ts'
 import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
 import type { BeforeRecord } from '../../src/join/turn.ts'
 import type { JournalStore } from '../../src/journal/port.ts'
-import { type EmbeddedLog, openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import type { Writer } from '../../src/log/port.ts'
+import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
+import type { Log, Writer } from '../../src/log/port.ts'
 import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
-import { GROUP, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type Delivery, GROUP, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
 import { readLog } from './embeddedWorld.ts'
 import type { RawEvent } from './traffic.ts'
@@ -30,15 +30,22 @@ export interface InProcessOptions {
   readonly beforeRecord?: BeforeRecord
 }
 
+/** Where the log is Kafka. */
+export interface OnKafka {
+  readonly brokers: string
+  readonly delivery: Delivery
+}
+
 export class InProcessWorld implements CrashWorld {
-  readonly brokers = undefined
+  readonly brokers: string | undefined
   readonly takesGarbage = true
   nodeUrl: string | undefined
   node: Node | undefined
   sent = 0
   private readonly folder: string
-  private readonly log: EmbeddedLog
+  private readonly log: Log
   private readonly writer: Writer
+  private readonly delivery: Delivery | undefined
 
   static async open(folder: string): Promise<InProcessWorld> {
     const log = await openEmbeddedLog({
@@ -51,16 +58,25 @@ export class InProcessWorld implements CrashWorld {
     return new InProcessWorld(folder, log, await log.writer())
   }
 
-  private constructor(folder: string, log: EmbeddedLog, writer: Writer) {
+  /** A fresh broker: the topics have the names of the crash tests' pipeline. */
+  static async onKafka(folder: string, log: Log, kafka: OnKafka): Promise<InProcessWorld> {
+    await log.createTopics(TOPICS.map((topic) => ({ topic, partitions: PARTITIONS })))
+    return new InProcessWorld(folder, log, await log.writer(), kafka)
+  }
+
+  private constructor(folder: string, log: Log, writer: Writer, kafka?: OnKafka) {
     this.folder = folder
     this.log = log
     this.writer = writer
+    this.brokers = kafka?.brokers
+    this.delivery = kafka?.delivery
   }
 
   async start(options: InProcessOptions): Promise<Node> {
     const { journal, isJournalOn, state, beforeRecord } = options
     const folder = join(this.folder, 'config')
-    await writeConfig(folder, { dataFolder: join(this.folder, 'data'), isJournalOn, state })
+    const { brokers, delivery } = this
+    await writeConfig(folder, { brokers, delivery, dataFolder: join(this.folder, 'data'), isJournalOn, state })
     const config = loadConfig(folder, {})
     const { sources, limits } = config.pipeline
     const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))

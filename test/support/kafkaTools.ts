@@ -31,9 +31,15 @@ export function plainClient(brokers: string) {
 
 export function batchOf(
   values: readonly string[],
-  options: { compression?: 'none' | 'gzip' | 'lz4'; stampMs?: number; headers?: readonly RecordHeader[] } = {},
+  options: {
+    compression?: 'none' | 'gzip' | 'lz4'
+    stampMs?: number
+    headers?: readonly RecordHeader[]
+    isSealed?: boolean
+  } = {},
 ): EncodedBatch {
-  const builder = new RecordBatchBuilder({ compression: options.compression ?? 'none' })
+  const { compression = 'none', isSealed } = options
+  const builder = new RecordBatchBuilder({ compression, isSealed })
   values.forEach((value, i) => {
     const bytes = Buffer.from(value)
     const key = i % 3 === 2 ? null : Buffer.from(`key-${i}`)
@@ -41,6 +47,11 @@ export function batchOf(
     builder.add(stampMs, key, 0, key?.length ?? -1, bytes, 0, bytes.length, options.headers)
   })
   return builder.finish()
+}
+
+/** As a transactional writer takes it. */
+export function unsealedBatch(values: readonly string[], compression: 'none' | 'lz4' = 'none'): EncodedBatch {
+  return batchOf(values, { compression, isSealed: false })
 }
 
 export function recordsOf(chunk: RawChunk): PlainRecord[] {

@@ -62,7 +62,9 @@ export class EmbeddedReader implements Reader {
       for (const log of topics.flatMap((topic) => topic.partitions)) this.owned.add(keyOf(log))
       const positions = await this.options.onAssigned(Array.from({ length: most }, (_, i) => i))
       if (this.stopped()) return
+      const given = new Set(positions.map(({ partition }) => partition))
       for (const log of topics.flatMap((topic) => topic.partitions)) {
+        if (!given.has(log.partition)) continue
         const start = positions.find((one) => one.topic === log.topic && one.partition === log.partition)
         if (start === undefined) throw new LogError('FAILED', `no start was given for ${keyOf(log)}`)
         this.addLane(log, start.offset)

@@ -31,7 +31,7 @@ const LOGGED_FIELDS = [
 ] as const
 /** Told as an error by kafkajs, and nothing but a rebalance, a moving leader, or an answer that the caller is told. */
 const ROUTINE =
-  /rebalancing|re-joining|not the leader|not aware of this member|does not host this topic|coordinator is not available/i
+  /rebalancing|re-joining|not the leader|not aware of this member|does not host this topic|coordinator is not available|another concurrent operation/i
 
 export function createClient(kafka: KafkaConfig, clientId: string, logger: Logger | undefined): Client {
   const config: ClientConfig = {

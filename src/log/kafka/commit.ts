@@ -41,7 +41,7 @@ export async function commitEntries(
   }
 }
 
-function byTopic(entries: readonly CommitEntry[]): { topic: string; partitions: OffsetEntry[] }[] {
+export function byTopic(entries: readonly CommitEntry[]): { topic: string; partitions: OffsetEntry[] }[] {
   const topics = new Map<string, OffsetEntry[]>()
   for (const { topic, partition, offset, metadata } of entries) {
     const partitions = topics.get(topic) ?? []

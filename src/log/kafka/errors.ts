@@ -63,4 +63,24 @@ export function isPassing(error: unknown): boolean {
   return PASSING.has(root.name) || (root.name.startsWith('KafkaJS') && root.retriable === true)
 }
 
+/**
+ * A newer epoch of the transactional id exists, or what the brokers know of this producer is not what it knows itself:
+ * either way nothing may be sent under it again.
+ */
+const FENCING = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'INVALID_TXN_STATE',
+  'UNKNOWN_PRODUCER_ID',
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'DUPLICATE_SEQUENCE_NUMBER',
+])
+/** As `INVALID_PRODUCER_EPOCH`; kafkajs does not know it. */
+const PRODUCER_FENCED = 90
+
+export function isFencing(error: unknown): boolean {
+  const { type, code } = rootCause(error) as KafkaError
+  return FENCING.has(type ?? '') || code === PRODUCER_FENCED
+}
+
 export const isUnknownTopic = (error: unknown): boolean => rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION'

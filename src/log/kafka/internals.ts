@@ -77,7 +77,61 @@ export interface ProduceArguments {
   readonly topicData: readonly ProduceTopic[]
 }
 
+/** Of an idempotent producer. */
+export interface ProducerIdentity {
+  /** 64 bits, as text. */
+  readonly producerId: string
+  readonly producerEpoch: number
+}
+
+export interface TransactionArguments extends ProducerIdentity {
+  readonly transactionalId: string
+}
+
+/** A decoder and an encoder of the protocol's flexible versions: kafkajs's own. */
+export interface FlexibleDecoder {
+  readInt16(): number
+  readInt32(): number
+  readInt64(): { toString(): string }
+  readUVarIntString(): string | null
+  readUVarIntArray<T>(read: (decoder: FlexibleDecoder) => T): T[]
+  readTaggedFields(): unknown
+}
+
+export interface FlexibleEncoder {
+  writeUVarIntBytes(): FlexibleEncoder
+  writeUVarIntString(text: string): FlexibleEncoder
+  writeUVarIntArray(entries: readonly FlexibleEncoder[]): FlexibleEncoder
+  writeInt32(value: number): FlexibleEncoder
+  writeBoolean(value: boolean): FlexibleEncoder
+}
+
+/** A request and its answer, in bytes. */
+export interface RawRequest<T> {
+  readonly request: {
+    readonly apiKey: number
+    readonly apiVersion: number
+    readonly apiName: string
+    encode(): Promise<FlexibleEncoder>
+  }
+  readonly response: { decode(bytes: Buffer): Promise<T>; parse(decoded: T): Promise<T> }
+}
+
 export interface Broker {
+  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number } | undefined>>
+  readonly connectionPool: { send<T>(request: RawRequest<T>): Promise<T> }
+  initProducerId(request: { transactionalId: string; transactionTimeout: number }): Promise<ProducerIdentity>
+  addPartitionsToTxn(
+    request: TransactionArguments & { topics: readonly { topic: string; partitions: readonly number[] }[] },
+  ): Promise<unknown>
+  addOffsetsToTxn(request: TransactionArguments & { groupId: string }): Promise<unknown>
+  txnOffsetCommit(
+    request: TransactionArguments & {
+      groupId: string
+      topics: readonly { topic: string; partitions: readonly OffsetEntry[] }[]
+    },
+  ): Promise<unknown>
+  endTxn(request: TransactionArguments & { transactionResult: boolean }): Promise<unknown>
   fetch(request: {
     isolationLevel: number
     maxWaitTime: number
@@ -101,7 +155,7 @@ export interface Cluster {
   findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
   findBroker(node: { nodeId: string }): Promise<Broker>
-  findGroupCoordinator(group: { groupId: string }): Promise<unknown>
+  findGroupCoordinator(of: { groupId: string; coordinatorType?: number }): Promise<Broker>
   removeBroker(address: { host: string; port: number }): void
   fetchTopicsOffset(
     topics: { topic: string; partitions: { partition: number }[]; fromBeginning: boolean }[],
@@ -151,6 +205,7 @@ export type Client = Kafka
 /** The errors of kafkajs, as far as they are looked at. */
 export interface KafkaError extends Error {
   readonly type?: string
+  readonly code?: number | string
   readonly retriable?: boolean
   readonly host?: string
   readonly port?: number

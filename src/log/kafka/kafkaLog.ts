@@ -23,6 +23,7 @@ import {
   type ReaderOptions,
   type TopicInfo,
   type TopicSpec,
+  type TransactionalWriter,
   type Writer,
 } from '../port.ts'
 import { createClient, type Logger } from './client.ts'
@@ -35,6 +36,7 @@ import { groupView } from './members.ts'
 import { readRange } from './range.ts'
 import { KafkaReader } from './reader.ts'
 import { Topics } from './topics.ts'
+import { KafkaTransactions } from './transactions.ts'
 import { KafkaWriter } from './writer.ts'
 
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024
@@ -155,6 +157,14 @@ class KafkaLog implements Log {
   async writer(): Promise<Writer> {
     this.refuseIfClosed()
     const writer = new KafkaWriter(this.client, this.options.logger)
+    this.open.add(writer)
+    await writer.connect()
+    return writer
+  }
+
+  async transactionalWriter(group: string, timeoutMs: number): Promise<TransactionalWriter> {
+    this.refuseIfClosed()
+    const writer = new KafkaTransactions(this.client, group, timeoutMs, this.options.logger)
     this.open.add(writer)
     await writer.connect()
     return writer

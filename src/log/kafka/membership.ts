@@ -14,6 +14,7 @@
  * 4. A commit is this member's only while its assignment is in force and its owner has been told of it: not between the
  *    revocation and the next assignment, and not under a generation of which the owner does not know yet. Kafka checks
  *    the generation alone, and would let a member commit what it had an assignment ago.
+ * 5. A partition number that the owner gave no position for stays shut until the next generation.
  */
 import { LogError, type ReaderEvents, type StartPosition, type TopicPartition } from '../port.ts'
 import type { ConsumerGroup } from './internals.ts'
@@ -157,6 +158,11 @@ export class Membership {
     return this.isWanted()
   }
 
+  /** Lets `wanted` answer at once. */
+  wakeAll(): void {
+    for (const wake of this.waiting) wake()
+  }
+
   /** Nothing passes any more and nobody is called any more. */
   end(): void {
     this.ended = true
@@ -188,10 +194,6 @@ export class Membership {
   private isWanted(): boolean {
     for (const place of this.places.values()) if (place.open && !place.paused) return true
     return false
-  }
-
-  private wakeAll(): void {
-    for (const wake of this.waiting) wake()
   }
 
   private seek({ topic, partition, position }: Place): void {

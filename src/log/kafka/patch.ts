@@ -26,6 +26,8 @@ import type {
   ConsumerGroup,
   Decoder,
   FetchedMessage,
+  FlexibleDecoder,
+  FlexibleEncoder,
   ProduceArguments,
   RawMessage,
 } from './internals.ts'
@@ -62,6 +64,13 @@ export async function decodeByKafkaJs(raw: Buffer): Promise<FetchedMessage[]> {
 export const filterAborted = load<
   (batch: { messages: FetchedMessage[]; abortedTransactions: readonly AbortedTransaction[] }) => FetchedMessage[]
 >('consumer/filterAbortedMessages')
+
+/** Parts of kafkajs's protocol, for requests that it does not know. */
+export const wire = {
+  Encoder: load<new () => FlexibleEncoder>('protocol/encoder'),
+  Decoder: load<new (bytes: Buffer) => FlexibleDecoder>('protocol/decoder'),
+  createErrorFromCode: load<{ createErrorFromCode: (code: number) => Error }>('protocol/error').createErrorFromCode,
+}
 
 /** kafkajs's loop of tries with growing waits. */
 export const createRetry =

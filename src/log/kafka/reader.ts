@@ -24,7 +24,7 @@ import { isPassing, rootCause, toLogError } from './errors.ts'
 import type { Client, GroupHooks, RawBatch } from './internals.ts'
 import type { Lookup } from './lookup.ts'
 import { Membership } from './membership.ts'
-import { kafkajs } from './patch.ts'
+import { kafkajs, wire } from './patch.ts'
 import { ringAssigner } from './ringAssigner.ts'
 
 const SESSION_TIMEOUT_MS = 10_000
@@ -39,6 +39,7 @@ const RESTART_AFTER_MS = 1_000
 /** A position within the log that the broker nevertheless refuses: a moving leader. */
 const RANGE_TRIES = 5
 const LEAVE_TIMEOUT_MS = 5_000
+const REBALANCE_IN_PROGRESS = 27
 /** Errors that kafkajs would retry for ever, and that do not pass. */
 const FATAL_TYPE = /^UNKNOWN_TOPIC_OR_PARTITION$|^INVALID_TOPIC|AUTHORIZATION_FAILED$|^INCONSISTENT_GROUP_PROTOCOL$/
 
@@ -63,6 +64,7 @@ export class KafkaReader implements Reader {
   private isStarted = false
   private isOver = false
   private rangeTries = 0
+  private isRejoinAsked = false
 
   constructor(parts: ReaderParts, options: ReaderOptions) {
     this.parts = parts
@@ -107,6 +109,11 @@ export class KafkaReader implements Reader {
     this.membership.resume(partition)
   }
 
+  rejoin(): void {
+    this.isRejoinAsked = true
+    this.membership.wakeAll()
+  }
+
   async close(): Promise<void> {
     this.isOver = true
     this.membership.end()
@@ -143,9 +150,17 @@ export class KafkaReader implements Reader {
       joined: (group) => {
         if (!this.isOver) this.membership.assign(group)
       },
-      wanted: () => this.membership.wanted(this.options.maxWaitMs),
+      wanted: () => this.wanted(),
       outOfRange: ({ topic, partition }) => this.outOfRange(topic, partition),
     }
+  }
+
+  /** What makes kafkajs rejoin is an error of this type in the middle of a fetch. */
+  private async wanted(): Promise<boolean> {
+    const isWanted = await this.membership.wanted(this.options.maxWaitMs)
+    if (!this.isRejoinAsked) return isWanted
+    this.isRejoinAsked = false
+    throw wire.createErrorFromCode(REBALANCE_IN_PROGRESS)
   }
 
   /** Trap: positions that kafkajs resolves by itself would be those of chunks that did not pass; ours are told it. */

@@ -11,7 +11,6 @@
  * 3. At least once: acks from all in-sync replicas, no producer id. A batch whose answer was lost is sent again.
  *
  * Trap: `producer.send` copies its list once a message; nothing is sent through it, and no list of records exists.
- * What an idempotent producer would need is here: it advances a partition's sequence by `count`.
  *
  * How it fails: what may pass is tried again, with a warning, until the writer is closed; what may not rejects the
  * append. A request of several batches that is refused is repeated one by one, so that only the guilty one fails.
@@ -21,11 +20,9 @@ import { LogError, type Writer } from '../port.ts'
 import type { EncodedBatch } from '../recordBatch/builder.ts'
 import type { Logger } from './client.ts'
 import { isPassing, isUnknownTopic, rootCause, toLogError } from './errors.ts'
-import type { Broker, Client, Cluster, ProduceTopic } from './internals.ts'
-import { createCluster } from './patch.ts'
+import type { Client, ProduceTopic } from './internals.ts'
+import { Leaders } from './leaders.ts'
 
-const READ_COMMITTED = 1
-const METADATA_MAX_AGE_MS = 300_000
 const IN_FLIGHT = 5
 const REQUEST_BYTES = 8 * 1024 * 1024
 const PRODUCE_TIMEOUT_MS = 30_000
@@ -45,7 +42,7 @@ interface Append {
 }
 
 export class KafkaWriter implements Writer {
-  private readonly cluster: Cluster
+  private readonly leaders: Leaders
   private readonly logger: Logger | undefined
   private readonly queues = new Map<string, Append[]>()
   /** Partitions with a batch in flight. */
@@ -58,19 +55,11 @@ export class KafkaWriter implements Writer {
 
   constructor(client: Client, logger: Logger | undefined) {
     this.logger = logger
-    this.cluster = createCluster(client, {
-      isolationLevel: READ_COMMITTED,
-      allowAutoTopicCreation: false,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-    })
+    this.leaders = new Leaders(client)
   }
 
-  async connect(): Promise<void> {
-    try {
-      await this.cluster.connect()
-    } catch (error) {
-      throw toLogError(error, 'connecting a writer to the brokers')
-    }
+  connect(): Promise<void> {
+    return this.leaders.connect()
   }
 
   append(topic: string, partition: number, batch: EncodedBatch): Promise<number> {
@@ -99,7 +88,7 @@ export class KafkaWriter implements Writer {
     }
     limit.abort()
     this.isOver = true
-    await this.cluster.disconnect()
+    await this.leaders.close()
     for (const append of [...this.queues.values()].flat()) {
       append.reject(
         new LogError(
@@ -143,7 +132,7 @@ export class KafkaWriter implements Writer {
     for (const [key, queue] of this.queues) {
       if (this.busy.has(key)) continue
       const [append] = queue
-      const own = this.leaderOf(append)
+      const own = this.leaders.leaderOf(append.topic, append.partition)
       if (appends.length > 0 && (own !== leader || sizeBytes + append.batch.bytes.length > REQUEST_BYTES)) continue
       leader = own
       appends.push(append)
@@ -153,14 +142,6 @@ export class KafkaWriter implements Writer {
       if (own === undefined || sizeBytes >= REQUEST_BYTES) break
     }
     return appends
-  }
-
-  private leaderOf({ topic, partition }: Append): number | undefined {
-    try {
-      return this.cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
-    } catch {
-      return undefined
-    }
   }
 
   private done({ topic, partition }: Append): void {
@@ -204,18 +185,15 @@ export class KafkaWriter implements Writer {
   }
 
   private async recover(error: unknown, waitMs: number): Promise<void> {
-    const { name, host, port } = rootCause(error)
-    if (name === 'KafkaJSConnectionClosedError') this.cluster.removeBroker({ host: host!, port: port! })
+    this.leaders.forget(error)
     await sleep(waitMs)
-    if (this.isOver) return
-    // What goes wrong here goes wrong again, and is told, in the next try.
-    if (!this.cluster.isConnected()) await this.cluster.connect().catch(() => {})
-    await this.cluster.refreshMetadata().catch(() => {})
+    if (!this.isOver) await this.leaders.refresh()
   }
 
   /** The offsets, in the order of the appends, which all have one leader. */
   private async produce(appends: readonly Append[]): Promise<number[]> {
-    const broker = await this.brokerOf(appends)
+    if (this.isOver) throw new LogError('CLOSED', 'the writer is closed')
+    const broker = await this.leaders.brokerOf(appends)
     const topicData = topicsOf(appends)
     const answer = await broker.produce({ acks: ALL_REPLICAS, timeout: PRODUCE_TIMEOUT_MS, topicData })
     const offsets = new Map(
@@ -224,16 +202,6 @@ export class KafkaWriter implements Writer {
       ),
     )
     return appends.map(({ topic, partition }) => offsets.get(keyOf(topic, partition))!)
-  }
-
-  private async brokerOf(appends: readonly Append[]): Promise<Broker> {
-    if (this.isOver) throw new LogError('CLOSED', 'the writer is closed')
-    await this.cluster.addMultipleTargetTopics([...new Set(appends.map(({ topic }) => topic))])
-    await this.cluster.refreshMetadataIfNecessary()
-    const [{ topic, partition }] = appends
-    const leader = this.leaderOf(appends[0])
-    if (leader === undefined) throw new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
-    return this.cluster.findBroker({ nodeId: String(leader) })
   }
 }
 

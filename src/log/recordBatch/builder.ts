@@ -6,7 +6,8 @@
  *
  * Invariants:
  * 1. What `finish` returns is the caller's: no byte of it is shared with the scratch buffer.
- * 2. Batches have base offset 0 and no producer: the log that takes them sets the first, outside the checksum.
+ * 2. Batches have base offset 0 and no producer: the log that takes them sets the first, outside the checksum. Where a
+ *    writer sets the second too (producer.ts), the checksum is left to it (`isSealed: false`).
  * 3. Timestamp deltas are relative to the first record's.
  *
  * Fails: LogError CODEC at construction; RangeError where the caller hands a stamp that is no whole number of
@@ -43,8 +44,10 @@ export class RecordBatchBuilder {
   private maxStampMs = 0
   private readonly compress: Compressor | null
   private readonly codec: number
+  private readonly isSealed: boolean
 
-  constructor(options: { readonly compression: Compression }) {
+  constructor(options: { readonly compression: Compression; readonly isSealed?: boolean }) {
+    this.isSealed = options.isSealed ?? true
     this.compress = compressorOf(options.compression)
     this.codec = layout.CODECS.indexOf(options.compression)
   }
@@ -121,7 +124,7 @@ export class RecordBatchBuilder {
     bytes.writeInt16BE(-1, layout.PRODUCER_EPOCH)
     bytes.writeInt32BE(-1, layout.BASE_SEQUENCE)
     bytes.writeInt32BE(this.records, layout.RECORD_COUNT)
-    bytes.writeUInt32BE(crc32c(bytes.subarray(layout.ATTRIBUTES)), layout.CRC)
+    bytes.writeUInt32BE(this.isSealed ? crc32c(bytes.subarray(layout.ATTRIBUTES)) : 0, layout.CRC)
   }
 
   private reserve(bytes: number): void {
