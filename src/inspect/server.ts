@@ -26,11 +26,14 @@ import { addClusterRoutes } from './cluster.ts'
 import { limitConnections } from './connections.ts'
 import { addDelays } from './delays.ts'
 import { isLoopback } from './guard.ts'
+import { HistoryKeeper } from './history.ts'
 import { addInsideRoutes } from './inside.ts'
 import { alarmsOf } from './ledger.ts'
 import { addLedgerRoutes } from './ledgerRoute.ts'
 import { makeMetrics } from './metrics.ts'
 import { Others } from './others.ts'
+import { addOverview } from './overview.ts'
+import { addPage } from './page.ts'
 import { addPosting } from './posting.ts'
 import { protect, type Route } from './protect.ts'
 import { RateMeter } from './rates.ts'
@@ -159,6 +162,14 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     const { inside, readers } = options
     addInsideRoutes(app, { ...inside, others, readers, clock, surroundings: () => pace.surroundings(version) })
   }
+  addOverview(app, {
+    node,
+    control: options.control,
+    clock,
+    surroundings: () => pace.surroundings(version),
+    history: () => pace.history.read(),
+  })
+  addPage(app)
   addPosting(app, { node, readers: options.readers, clock })
   return { app, routes }
 }
@@ -166,6 +177,7 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
 /** What the server learns over time: rates, and how long the loop was held up. */
 class Pace {
   url = ''
+  readonly history = new HistoryKeeper()
   private readonly node: NodeView
   private readonly clock: Clock
   private readonly logger: ControlLogger
@@ -213,6 +225,7 @@ class Pace {
     const counts = new Map(this.node.partitions.map((p) => [p.index, p.rates.recordsJoined]))
     this.meter.look(this.clock.monotonicMs(), counts)
     this.watchLedger()
+    this.history.look(this.node, this.clock.wallMs())
     if (++this.looks % DELAY_LOOKS !== 0) return
     this.p99Ms = this.delayMs()
     this.delay.reset()

@@ -19,7 +19,7 @@ export interface NodeView {
   readonly id: string
   readonly state: NodeState
   readonly config: {
-    readonly pipeline: Pick<Pipeline, 'name' | 'fingerprint' | 'sources' | 'limits'>
+    readonly pipeline: Pick<Pipeline, 'name' | 'fingerprint' | 'sources' | 'limits' | 'time'>
     readonly node: Pick<NodeConfig, 'group' | 'memory'>
   }
   readonly log: Log

@@ -2,7 +2,7 @@
 
 import { ClusterMap } from '../../src/cluster/map.ts'
 import type { SourceReader } from '../../src/codec/port.ts'
-import type { ControlConfig, Source } from '../../src/config/model.ts'
+import type { ControlConfig, Source, TimeRules } from '../../src/config/model.ts'
 import type { NodeView, PartitionView } from '../../src/inspect/view.ts'
 import { type EventBatch, VIEW } from '../../src/join/event.ts'
 import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
@@ -16,6 +16,18 @@ export const TOPICS = ['views', 'engagements']
 const SOURCES = TOPICS.map((topic) => ({ topic, format: { type: 'json' } }) as Source)
 
 export const LIMITS = { inflatedBytes: 1 << 26, recordBytes: 1 << 20, items: 100_000, depth: 64, stringBytes: 1 << 20 }
+
+const TIME: TimeRules = {
+  basis: 'event',
+  outOfOrdernessMs: 5000,
+  allowedLatenessMs: 0,
+  idleAfterMs: 5000,
+  idle: 'follow',
+  maxClockSkewMs: 300_000,
+  alignWithinMs: 60_000,
+  clockSkewToleranceMs: 0,
+  rememberSealedMs: 60_000,
+}
 
 export function ledgerOf(counts: Partial<Record<LedgerField, number>>): readonly number[] {
   return LEDGER_FIELDS.map((field) => counts[field] ?? 0)
@@ -93,7 +105,7 @@ export function fakeNode(
     id: given.id ?? 'node-1',
     state: 'running',
     config: {
-      pipeline: { name: 'feed', fingerprint: 'abc', sources: given.sources ?? SOURCES, limits: LIMITS },
+      pipeline: { name: 'feed', fingerprint: 'abc', sources: given.sources ?? SOURCES, limits: LIMITS, time: TIME },
       node: {
         group: 'postview-feed',
         memory: { stateBytes: 1, inFlightBytes: given.inFlightBytes ?? 64 << 20, outputBytes: 1, actorBytes: 1 },
