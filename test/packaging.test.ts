@@ -61,7 +61,7 @@ describe('a clone', () => {
     const top = new Set(packed.map((path) => path.split('/')[1]))
     expect([...top].sort()).toEqual([...files, 'package.json'].sort())
     const sources = (await readdir(join(clone, 'src'), { recursive: true })).filter((path) =>
-      /(?<!\.d)\.ts$/.test(path),
+      /(?<!\.d)\.ts$|\.js$/.test(path),
     )
     const built = packed.filter((path) => path.startsWith('package/dist/') && path.endsWith('.js'))
     expect(built).toHaveLength(sources.length)

@@ -111,7 +111,7 @@ function optionsOf({ lines, text, scale }, place) {
   return {
     width: place.clientWidth,
     height: place.clientHeight,
-    padding: [6, 6, 0, 0],
+    padding: [6, 14, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     tzDate: (ts) => window.uPlot.tzDate(new Date(ts * 1000), 'Etc/UTC'),

@@ -40,7 +40,7 @@ function label({ label: name, on, windowMs, positives, p50Ms, p90Ms, p99Ms, buck
     h(
       'details',
       { 'data-key': `windows ${name}` },
-      h('summary', null, 'Other windows'),
+      h('summary', { 'data-key': `fold ${name}` }, 'Other windows'),
       table(
         `Windows of ${name}`,
         [

@@ -25,7 +25,7 @@ export function showNodes({ nodes, node: asked }) {
     h(
       'details',
       { 'data-key': 'partitions', open: isRoomy(nodes) },
-      h('summary', null, 'Each partition'),
+      h('summary', { 'data-key': 'fold partitions' }, 'Each partition'),
       partitions(nodes),
     ),
   )

@@ -34,7 +34,7 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   page.on('pageerror', (error) => errors.push(`thrown: ${error.message}`))
   page.on('console', (message) => {
     // What a node refuses or does not have, Chromium tells by itself; what the page makes of it is tested.
-    const isAnswer = message.text().startsWith('Failed to load resource: the server responded with a status of 4')
+    const isAnswer = message.text().startsWith('Failed to load resource: the server responded with a status of')
     if (message.type() !== 'log' && !isAnswer) errors.push(`${message.type()}: ${message.text()}`)
   })
   page.on('request', (request) => {
@@ -43,6 +43,11 @@ export async function openPage(browser: Browser, url: string, options: BrowserCo
   return { page, errors }
 }
 
-/** Of what is on the page: texts that lie over the edge of the window. */
-export const overflowOf = (page: Page): Promise<number> =>
-  page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+/** What lies over the window's edge where nothing else scrolls it. */
+export const overflowOf = (page: Page): Promise<readonly string[]> =>
+  page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= window.innerWidth) return []
+    return [...document.querySelectorAll('body *')]
+      .filter((one) => one.getBoundingClientRect().right > window.innerWidth + 0.5 && one.closest('.scroll') === null)
+      .map((one) => `${one.tagName} ${one.id || one.className}`)
+  })
