@@ -9,6 +9,7 @@ test('a bar is met, met with its aim, missed, or not measured', () => {
     anchors: { streams: { ratioCpu: 0.85 }, 'flink-rocksdb': { ratioCpu: 0.4 }, 'flink-heap': { ratioCpu: 1.31 } },
     join: { peakBytes: 701e6 },
     latency: { moving: { p99Ms: 251 } },
+    pending: { bytesPerView: { aboveIdle: 739, aboveBusy: 47, state: 291 } },
   })
   expect(found).toContain('CPU, of Kafka Streams with RocksDB: met')
   expect(found).toContain('CPU, of Flink with RocksDB, per view id: met, and the aim')
@@ -16,6 +17,7 @@ test('a bar is met, met with its aim, missed, or not measured', () => {
   expect(found).toContain('CPU, of Flink with RocksDB, per user: not measured')
   expect(found).toContain('peak resident memory: MISSED')
   expect(found).toContain('p99 to durable, at half of the capacity: met')
+  expect(found).toContain('bytes per pending view of about 120 bytes, above an idle node: MISSED')
   expect(found).toContain('restart with 1 million pending views: not measured')
 })
 
