@@ -2,6 +2,7 @@
 import type { JoinState } from '../join/state.ts'
 import type { PartitionOutput } from './output.ts'
 import type { Capture } from './partitionOptions.ts'
+import { markOf } from './pipelineMark.ts'
 import type { Quarantine } from './quarantine.ts'
 import type { Store } from './store.ts'
 
@@ -37,6 +38,7 @@ export function captureOf(options: CaptureOptions): Capture {
       sources,
       deadLettersFrom: quarantine.readBackFrom,
       ledger: [...s.ledger],
+      pipeline: markOf(s),
     },
     batchNumber: s.batchNumber,
     epoch: store.capture(),

@@ -25,6 +25,7 @@ import { Inbox } from './inbox.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
+import { takeOver } from './pipelineMark.ts'
 import type { Position } from './position.ts'
 import { patiently } from './preparing.ts'
 import type { ReplayView } from './progress.ts'
@@ -154,6 +155,7 @@ export class Partition {
       at.watermarkMs,
       sources.map((source) => source.highestMs),
     )
+    takeOver(s, at, this.index)
     this.position.set(sources.map((source) => source.offset))
     this.neededFloor.set(sources.map((source) => source.neededFrom))
     this.lows = this.options.topics.map((topic) => lows.get(topic)!)

@@ -6,6 +6,7 @@
  * Invariant: under 4,096 bytes, Kafka's limit of a commit's metadata; the configuration bounds the number of sources.
  */
 import { LEDGER_FIELDS } from '../join/ledger.ts'
+import type { PipelineMark } from './pipelineMark.ts'
 
 const VERSION = 1
 export const MAX_METADATA_BYTES = 4096
@@ -16,6 +17,8 @@ export interface Position {
   readonly sources: ReadonlyMap<string, SourcePosition>
   readonly deadLettersFrom: number
   readonly ledger: readonly number[]
+  /** Of the pipeline that committed; absent before there was a commit of one. */
+  readonly pipeline?: PipelineMark
 }
 
 export interface SourcePosition {
@@ -35,6 +38,7 @@ export function encodeMetadata(position: Position): string {
     s: sources,
     d: position.deadLettersFrom,
     l: position.ledger,
+    p: position.pipeline,
   })
   if (text.length >= MAX_METADATA_BYTES)
     throw new Error(`commit metadata of ${text.length} bytes is beyond ${MAX_METADATA_BYTES}`)
@@ -60,7 +64,8 @@ export function decodeMetadata(text: string, offsets: ReadonlyMap<string, number
     sources.set(topic, { offset, highestMs: infinite(highestMs), neededFrom: offset - back })
   }
   const ledger = LEDGER_FIELDS.map((_, i) => Number(read.l[i] ?? 0))
-  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger }
+  const pipeline = read.p === undefined ? {} : { pipeline: read.p }
+  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger, ...pipeline }
 }
 
 interface Written {
@@ -69,6 +74,7 @@ interface Written {
   s: unknown[]
   d: number
   l: number[]
+  p?: PipelineMark
 }
 
 function parse(text: string): Written {

@@ -19,7 +19,16 @@ export interface Verdict {
 
 /** The deadline of a view: sealed once the watermark is past it. */
 export function deadlineMs(s: JoinState, view: number): number {
-  return B.f64(s.arena, view, L.V_TIME) + s.rules.viewWaitMs
+  const timeMs = B.f64(s.arena, view, L.V_TIME)
+  const { before } = s
+  return timeMs + (before !== undefined && timeMs < before.viewMs ? before.viewWaitMs : s.rules.viewWaitMs)
+}
+
+/** When an engagement of this time is decided: once the watermark is past it. */
+function decisionMs({ before, rules }: JoinState, timeMs: number): number {
+  return (
+    timeMs + (before !== undefined && timeMs < before.engagementMs ? before.engagementWaitMs : rules.engagementWaitMs)
+  )
 }
 
 /** When a block's next timer is due; NaN when it has none. */
@@ -30,7 +39,7 @@ export function dueMs(s: JoinState, address: number): number {
     case L.VIEW_BLOCK | L.F_SEALED:
       return B.f64(s.arena, address, L.V_SEALED_AT) + s.rules.rememberSealedMs
     case L.ENGAGEMENT_BLOCK:
-      return B.f64(s.arena, address, L.E_TIME) + s.rules.engagementWaitMs
+      return decisionMs(s, B.f64(s.arena, address, L.E_TIME))
     default:
       return Number.NaN
   }

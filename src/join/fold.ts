@@ -24,6 +24,10 @@ export function foldLabels(s: JoinState, view: number, row: number): void {
 
 function foldOne(s: JoinState, k: number, viewMs: number, at: number): void {
   const label = s.rules.labels[k]
+  if (viewMs < s.labelSince[k]) {
+    s.labels[at] = s.delays[at] = Number.NaN
+    return
+  }
   let counted = 0
   let result = 0
   let leastDelayMs = Number.NaN

@@ -29,6 +29,14 @@ export const GAVE_UP_OUTSIDE = 1
 export const GAVE_UP_LATE = 2
 export const GAVE_UP_ORPHAN = 3
 
+/** Views and engagements older than these were sealed and decided after other waits: those of an earlier pipeline. */
+export interface Before {
+  readonly viewMs: number
+  readonly viewWaitMs: number
+  readonly engagementMs: number
+  readonly engagementWaitMs: number
+}
+
 export class JoinState {
   readonly rules: Rules
   readonly sources: number
@@ -47,6 +55,9 @@ export class JoinState {
   settledWatermarkMs = Number.NEGATIVE_INFINITY
   /** Per source. */
   readonly needed: readonly NeededOffsets[]
+  /** Per label: views older than this have no value, for its engagements were not kept. */
+  readonly labelSince: Float64Array
+  before: Before | undefined
   /** Numbers batches; users remember the one that last changed them. */
   batchNumber = 0
   /** The journal segment that the batch in hand goes to. */
@@ -96,6 +107,7 @@ export class JoinState {
     this.engagements = new ChainTable(this.arena, E_CHAIN, E_HASH)
     this.clocks = new Clocks(rules, sources)
     this.ledger = newLedger()
+    this.labelSince = new Float64Array(rules.labels.length).fill(Number.NEGATIVE_INFINITY)
     this.settled = newLedger()
     this.needed = Array.from({ length: sources }, () => new NeededOffsets())
   }
