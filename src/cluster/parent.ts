@@ -18,7 +18,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from './node.ts'
-import { Restarts } from './restarts.ts'
+import { RESTARTS_VARIABLE, Restarts } from './restarts.ts'
 
 /** Above a node's own limit (process.ts): a child that keeps to its own is never killed. */
 const STOP_LIMIT_MS = 15_000
@@ -50,9 +50,6 @@ interface Child {
   /** Its last exit code once it will not be started again. */
   endedWith: number | undefined
 }
-
-/** The variable by which a node learns how often it was started again. */
-export const RESTARTS_VARIABLE = 'POSTVIEW_RESTARTS'
 
 /** Resolves with the exit code when all children have ended for good. */
 export function runNodes(options: ParentOptions): Promise<number> {

@@ -8,6 +8,9 @@ export const LONGEST_WAIT_MS = 30_000
 export const STEADY_MS = 60_000
 export const CRASHES_IN_A_ROW = 10
 
+/** The variable by which a node learns how often it was started again. */
+export const RESTARTS_VARIABLE = 'POSTVIEW_RESTARTS'
+
 export class Restarts {
   /** Of all times. */
   count = 0

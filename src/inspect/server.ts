@@ -17,6 +17,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type FastifyInstance, fastify } from 'fastify'
 import type { Node } from '../cluster/node.ts'
+import { RESTARTS_VARIABLE } from '../cluster/restarts.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { ControlConfig } from '../config/model.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
@@ -214,6 +215,7 @@ class Pace {
       url: this.url,
       version,
       uptimeMs: this.clock.monotonicMs() - this.startedMs,
+      startedAgain: Number(process.env[RESTARTS_VARIABLE] ?? 0),
       wallMs: this.clock.wallMs(),
       memory: process.memoryUsage(),
       eventLoopP99Ms: this.p99Ms ?? this.delayMs(),

@@ -16,6 +16,8 @@ export interface NodeStatus {
   readonly version: string
   readonly pid: number
   readonly uptimeMs: number
+  /** How often its parent process has started it again after a crash. */
+  readonly startedAgain: number
   readonly log: 'kafka' | 'embedded'
   readonly group: string
   readonly pipeline: { readonly name: string; readonly fingerprint: string }
@@ -102,6 +104,7 @@ export interface Surroundings {
   readonly url: string
   readonly version: string
   readonly uptimeMs: number
+  readonly startedAgain?: number
   readonly wallMs: number
   readonly memory: NodeJS.MemoryUsage
   readonly eventLoopP99Ms: number
@@ -120,6 +123,7 @@ export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
     version: around.version,
     pid: process.pid,
     uptimeMs: Math.round(around.uptimeMs),
+    startedAgain: around.startedAgain ?? 0,
     log: node.log.kind,
     group,
     pipeline: { name, fingerprint },

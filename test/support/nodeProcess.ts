@@ -26,8 +26,9 @@ export class NodeProcess {
     id = 'node-1',
     onLine: (line: string) => void = () => {},
     env: Readonly<Record<string, string>> = {},
+    further: readonly string[] = [],
   ) {
-    const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id]
+    const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id, ...further]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     // A test that is cut off leaves none behind.
     const orphaned = (): void => void this.child.kill('SIGKILL')
