@@ -102,6 +102,8 @@ export class Node {
   private fail!: (error: Error) => void
   /** Whether what is owned is what the group says: not from a revocation to the end of the next assignment. */
   private isSettled = true
+  /** What the group gave last, until it is taken over: it opens journals still. */
+  private assigning: Promise<unknown> = Promise.resolve()
   private started = false
   private stopping = false
 
@@ -190,7 +192,8 @@ export class Node {
       sessionTimeoutMs: config.node.kafka?.sessionTimeoutMs,
       memberInfo: () => this.standing.info(),
       agreements: [config.pipeline.fingerprint, ...(this.options.alsoWith ?? [])],
-      onAssigned: (partitions) => this.assigned(partitions),
+      // A node that is leaving takes nothing more, and nobody waits for what it would say.
+      onAssigned: (numbers) => (this.stopping ? new Promise(() => {}) : (this.assigning = this.assigned(numbers))),
       onRevoking: () => this.revoking(),
       onChunk: (chunk) => this.chunk(chunk),
       onFailed: (error) => this.fail(error),
@@ -211,6 +214,7 @@ export class Node {
     for (const partition of this.partitions) partition.quiesce()
     await this.delivery?.commitNow()
     await this.reader?.close()
+    await this.assigning.catch(() => {})
     await this.held.giveUpAll()
     await this.outlets?.close()
     await this.delivery?.close()
@@ -231,8 +235,6 @@ export class Node {
   }
 
   private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
-    // A node that is leaving takes nothing more, and nobody waits for what it would say.
-    if (this.stopping) return new Promise(() => {})
     this.isSettled = false
     try {
       const stay = await this.delivery!.keep(this.held.numbers.filter((index) => partitions.includes(index)))
@@ -263,6 +265,7 @@ export class Node {
     ])
     const first: CommitEntry[] = []
     for (const index of fresh) {
+      if (this.stopping) return
       const deadEnd = deadEnds.find((end) => end.partition === index) as PartitionEnds
       const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
       const partition = await this.build(index)
