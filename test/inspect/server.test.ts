@@ -116,8 +116,17 @@ describe('status', () => {
       },
     })
     expect(status.partitions[1].sources).toEqual([
-      { topic: 'views', position: 90, end: 100, lag: 10, highestMs: NOW_MS - 1000, silenceMs: 0, paused: true },
-      { topic: 'engagements', position: 40, end: 40, lag: 0, highestMs: NOW_MS, silenceMs: 0, paused: false },
+      {
+        topic: 'views',
+        position: 90,
+        end: 100,
+        lag: 10,
+        lagMs: 1000,
+        highestMs: NOW_MS - 1000,
+        silenceMs: 0,
+        paused: true,
+      },
+      { topic: 'engagements', position: 40, end: 40, lag: 0, lagMs: 0, highestMs: NOW_MS, silenceMs: 0, paused: false },
     ])
     expect(status.memory.rssBytes).toBeGreaterThan(0)
   })
