@@ -49,6 +49,8 @@ export async function buildProgram(mutations: readonly Mutation[] = []): Promise
     await place(join(folder, 'dist', name.replace(/ts$/, 'js')), translate(text, name))
   }
   for (const { file } of waiting) throw new Error(`mutation: there is no src/${file}`)
+  // The page is served as it lies.
+  await cp(join(source, 'page'), join(folder, 'dist/page'), { recursive: true })
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   for (const name of [...BESIDE, 'cluster.js']) await cp(join(ROOT, name), join(folder, name), { recursive: true })
   return {
