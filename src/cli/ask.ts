@@ -43,6 +43,32 @@ export async function askOne<T>(url: string, path: string, where: Where): Promis
   return ask<T>(url, path, (await targetOf(where)).headers)
 }
 
+/** Asks one node, which answers for all: the first that does. Rejects with what it refused, or that nobody is there. */
+export async function askAny<T>(path: string, where: Where, limitMs = ASK_LIMIT_MS): Promise<T> {
+  const { urls, lookedAt, headers } = await targetOf(where)
+  const silent: { url: string; reason: string }[] = []
+  for (const url of urls) {
+    try {
+      return await ask<T>(url, path, headers, limitMs)
+    } catch (error) {
+      // What a node refuses another would refuse too.
+      if (error instanceof Refused) throw error
+      silent.push({ url, reason: reasonOf(error as Error) })
+    }
+  }
+  throw new NobodyError(nobodyLine({ answers: [], silent, lookedAt }))
+}
+
+/** No node answers. */
+export class NobodyError extends Error {
+  override name = 'NobodyError'
+}
+
+/** A node answers, and not with what was asked for. */
+export class Refused extends Error {
+  override name = 'Refused'
+}
+
 /** One line that says that no node answered, and what was tried. */
 export function nobodyLine({ silent, lookedAt }: Answers<unknown>): string {
   if (silent.length === 0) return `no node is running here (${lookedAt})`
@@ -72,9 +98,14 @@ async function targetOf({ config, url }: Where): Promise<Target> {
   return { urls: [origin], lookedAt: origin, headers }
 }
 
-async function ask<T>(url: string, path: string, headers: Readonly<Record<string, string>>): Promise<T> {
-  const response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(ASK_LIMIT_MS) })
-  if (!response.ok) throw new Error(`answered ${response.status}${await reasonIn(response)}`)
+async function ask<T>(
+  url: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  limitMs = ASK_LIMIT_MS,
+): Promise<T> {
+  const response = await fetch(new URL(path, url), { headers, signal: AbortSignal.timeout(limitMs) })
+  if (!response.ok) throw new Refused(`answered ${response.status}${await reasonIn(response)}`)
   return (await response.json()) as T
 }
 

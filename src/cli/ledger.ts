@@ -12,10 +12,9 @@ import { openLog } from '../cluster/open.ts'
 import { sourceTopics } from '../cluster/topics.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { committedLedgers } from '../inspect/committedLedgers.ts'
-import { EQUATIONS } from '../inspect/ledger.ts'
 import { type ClusterLedger, clusterLedger } from '../inspect/ledgerRoute.ts'
-import { formatCount } from '../show/format.ts'
-import { renderTable } from '../show/table.ts'
+import { renderLedger } from '../show/ledger.ts'
+import { screenOf } from '../show/screen.ts'
 import { askNodes, type Where } from './ask.ts'
 
 export interface LedgerAnswer extends ClusterLedger {
@@ -32,7 +31,9 @@ export function addLedger(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean }) => {
       const answer = await readLedger(options)
-      process.stdout.write(`${options.json ? JSON.stringify(answer, null, 2) : renderLedger(answer)}\n`)
+      process.stdout.write(
+        `${options.json ? JSON.stringify(answer, null, 2) : renderLedger(answer, screenOf(process.stdout, process.env))}\n`,
+      )
       if (!answer.balances) process.exitCode = 1
     })
 }
@@ -58,31 +59,4 @@ async function committedLedger(config: Config): Promise<ClusterLedger> {
   } finally {
     await log.close()
   }
-}
-
-export function renderLedger(answer: LedgerAnswer): string {
-  const { total, balances, imbalance, silent, unknown } = answer
-  const lines = [whereFrom(answer)]
-  for (const { left, right } of EQUATIONS) {
-    const rows = [
-      [left, formatCount(total[left])],
-      ...right.map((field, i) => [`${i === 0 ? '=' : '+'} ${field}`, formatCount(total[field])]),
-    ]
-    lines.push(renderTable([{ title: left }, { title: 'count', align: 'right' }], rows))
-  }
-  lines.push(`conflicts ${formatCount(total.conflicts)}, late views ${formatCount(total.lateViews)}`)
-  for (const { node, reason } of silent) lines.push(`${node} does not answer, so its commits are shown: ${reason}`)
-  if (unknown.length > 0) lines.push(`nothing is known of partitions ${unknown.join(', ')}: nothing was committed`)
-  for (const { partition, equation, difference } of imbalance) {
-    lines.push(`partition ${partition}: ${equation} are off by ${difference}`)
-  }
-  lines.push(balances ? 'it balances' : 'IT DOES NOT BALANCE')
-  return lines.join('\n')
-}
-
-function whereFrom({ partitions, sources, from }: LedgerAnswer): string {
-  const count = `${partitions.length} partitions`
-  if (from === 'commits') return `${count}, committed last; no node is running`
-  const committed = sources.filter((source) => source.from === 'commit').length
-  return committed === 0 ? `${count}, joined by now` : `${count}, joined by now (${committed} as committed last)`
 }

@@ -5,9 +5,12 @@ import { addCheck } from './check.ts'
 import { addCluster } from './cluster.ts'
 import { addDelays } from './delays.ts'
 import { addDemo } from './demo.ts'
+import { addExplain } from './explain.ts'
 import { addGenerate } from './generate.ts'
+import { addInspect } from './inspect.ts'
 import { addJoin } from './join.ts'
 import { addLedger } from './ledger.ts'
+import { addRepl } from './repl.ts'
 import { addSchema } from './schema.ts'
 
 export function makeProgram(): Command {
@@ -17,6 +20,9 @@ export function makeProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'postview: ')) })
   addCluster(program)
+  addRepl(program)
+  addInspect(program)
+  addExplain(program)
   addLedger(program)
   addDelays(program)
   addCheck(program)

@@ -14,11 +14,12 @@ import type { ExplainedEmission, ExplainedSearch, Explanation } from '../inspect
 import { murmur2, partitionOf } from '../join/hash.ts'
 import type { Rules } from '../join/rules.ts'
 import type { Log } from '../log/port.ts'
-import { formatDuration, formatTime } from '../show/format.ts'
 import { type DeadLetterNotes, readDeadLetters } from './deadLetters.ts'
-import { type FoundSample, findSample, type SampleTopic } from './emission.ts'
+import { findSample, type SampleTopic } from './emission.ts'
 import { type FoundView, findView, readIdentity } from './findView.ts'
+import { readGivenUp } from './givenUp.ts'
 import { type AsOf, joinRange, type RangeResult } from './range.ts'
+import { emitted, summaryOf } from './summary.ts'
 import { concerning, placeOf, type TellOptions, tellEngagement, tellLabels, tellSeal } from './tell.ts'
 import type { FoldedLabels, SeenView } from './witness.ts'
 
@@ -203,6 +204,10 @@ class Explaining {
     const status = noSample !== undefined ? 'quarantined' : view.seal !== undefined || emission ? 'sealed' : 'pending'
     this.addNotes(result, view, emission, noSample?.reason)
     const labels = tellLabels(view, values, shown, tell)
+    const engagements = shown.map((e) => tellEngagement(e, view, tell))
+    const outcome = { labels, engagements }
+    const live =
+      emission === null || emission.agrees ? outcome : await this.asDecided(outcome, emission, clue, partition)
     const explanation = {
       sampleId: this.request.sampleId,
       status,
@@ -217,8 +222,7 @@ class Explaining {
         copies: view.copies.map(({ offset, conflict }) => ({ ...placeOf({ ...view, offset }, tell), conflict })),
         record: await this.recordOf(view),
       },
-      labels,
-      engagements: shown.map((e) => tellEngagement(e, view, tell)),
+      ...live,
       engagementsLeftOut: leftOut,
       seal: tellSeal(view, tell),
       emission,
@@ -240,8 +244,8 @@ class Explaining {
     if (isTrimmed) notes.push('the log was read from its beginning: what retention has deleted before that is not seen')
     if (emission !== null && !emission.agrees) {
       notes.push(
-        'the emitted sample differs from this: it was sealed behind a clock that a silent source had advanced, or events ' +
-          'came beyond the bound in another order of topics; the sample says what was decided then',
+        'the log alone gives other labels than were emitted: the clock of a silent or empty source had moved on, or events ' +
+          'came beyond the bound; shown is what was emitted, and what the side outputs say was given up then',
       )
     }
     if (
@@ -274,6 +278,34 @@ class Explaining {
       names.every((name, k) => told.labels[name] === values.labels[k] && told.delaysMs[name] === values.delaysMs[k]) &&
       told.lateView === view.late
     return { ...told, agrees }
+  }
+
+  /** Where the log alone says otherwise: the labels as emitted, and what the side outputs say of the engagements. */
+  private async asDecided(
+    { labels, engagements }: Pick<Explanation, 'labels' | 'engagements'>,
+    emission: ExplainedEmission,
+    { user }: Clue,
+    partition: number,
+  ): Promise<Pick<Explanation, 'labels' | 'engagements'>> {
+    const { log, pipeline } = this.options
+    const { late, orphans } = pipeline.sideOutputs
+    const { reasons, recordsRead } = await readGivenUp(log, [late, orphans], partition, user)
+    this.recordsRead += recordsRead
+    const decided = engagements.map((e) => {
+      const bucket = reasons.get(`${e.topic}/${e.offset}`)
+      if (bucket === undefined || bucket === e.bucket) return e
+      const reason = `was given up live (${bucket}): by then the clock had passed it. By the log alone: ${e.reason}`
+      return { ...e, bucket, outcome: bucket as 'late' | 'orphan' | 'outside', reason }
+    })
+    return {
+      engagements: decided,
+      labels: labels.map((label) => ({
+        ...label,
+        value: emission.labels[label.name],
+        delayMs: emission.delaysMs[label.name],
+        counted: label.counted.filter((i) => decided[i].outcome === 'counted'),
+      })),
+    }
   }
 
   private async recordOf(view: SeenView): Promise<unknown> {
@@ -332,40 +364,4 @@ function NOTHING_JOINED(sources: number): AsOf {
 
 export function partitionOfUser(user: Buffer, partitions: number): number {
   return partitionOf(murmur2(user, 0, user.length), partitions)
-}
-
-function emitted({ sample, topic, partition, offset, stampMs, node }: FoundSample, names: readonly string[]) {
-  const row = (values: unknown): Record<string, number | null> =>
-    Object.fromEntries(names.map((name) => [name, numberOf((values as Record<string, unknown> | null)?.[name])]))
-  return {
-    topic,
-    partition,
-    offset,
-    producedAtMs: stampMs,
-    node,
-    labels: row(sample.labels),
-    delaysMs: row(sample.delays_ms),
-    lateView: sample.late_view === true,
-    sample,
-  }
-}
-
-function numberOf(value: unknown): number | null {
-  return value === null || value === undefined ? null : Number(value)
-}
-
-function summaryOf(e: Omit<Explanation, 'summary'>): string {
-  const { view, labels, engagements, seal, status } = e
-  const values = labels.map(({ name, value }) => `${name} ${value ?? 'null'}`).join(', ')
-  const counted = engagements.filter(({ outcome }) => outcome === 'counted').length
-  const others = engagements.length + e.engagementsLeftOut - counted
-  const what = `${counted} engagement${counted === 1 ? '' : 's'} counted, ${others} did not`
-  if (status === 'quarantined') return `No sample was made of the view: it is in the dead letters.`
-  if (status === 'pending') {
-    return `Not sealed yet: it waits for the watermark to pass ${formatTime(view!.deadlineMs)}. So far: ${values} (${what}).`
-  }
-  const late = view!.lateView ? ' The view came late: what came before it may have been given up.' : ''
-  const when =
-    seal === null ? '' : ` Sealed by the watermark ${formatDuration(seal.watermarkMs - view!.timeMs)} after the view.`
-  return `${values}: ${what}.${when}${late}`
 }

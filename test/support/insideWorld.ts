@@ -118,10 +118,15 @@ export class InsideWorld {
     await Promise.race([wait(), this.node.failed])
   }
 
-  async close(): Promise<void> {
+  /** Stops the node and closes its log, so that another process could open it. */
+  async release(): Promise<void> {
     await this.node?.stop()
     await this.journal.close()
     await this.log.close()
+  }
+
+  async close(): Promise<void> {
+    await this.release()
     await this.folder.remove()
   }
 }

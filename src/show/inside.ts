@@ -1,0 +1,166 @@
+/** What the shell shows beside users and explanations: the cluster, partitions, users, samples, what was given up. Pure. */
+import { stringify } from 'yaml'
+import type { ClusterAnswer } from '../inspect/cluster.ts'
+import type { DeadLetterRow, GivenUp, NewestAnswer } from '../inspect/newest.ts'
+import type { PartitionAnswer, PartitionsAnswer } from '../inspect/partitions.ts'
+import type { TailAnswer, TailSample } from '../inspect/tail.ts'
+import type { UsersAnswer } from '../inspect/users.ts'
+import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
+import { paint, right, type Screen, table } from './screen.ts'
+
+export function renderCluster(cluster: ClusterAnswer, screen: Screen): string {
+  const columns = [
+    { title: 'node' },
+    { title: 'address' },
+    { title: 'version' },
+    right('partitions'),
+    { title: 'which' },
+  ]
+  const rows = cluster.members.map(({ id, url, version, partitions }) => [
+    id,
+    url,
+    version,
+    `${partitions.length} of ${cluster.partitionCount}`,
+    partitions.join(' '),
+  ])
+  const lines = [`group ${cluster.group}, as ${cluster.node} sees it`, table(screen, columns, rows)]
+  if (cluster.isMoving) lines.push(paint(screen, 'yellow', 'a rebalance is under way: this is how it was before'))
+  if (cluster.strangers > 0) lines.push(paint(screen, 'red', `${cluster.strangers} members of the group are no nodes`))
+  return lines.join('\n')
+}
+
+export function renderPartitions({ partitions, silent }: PartitionsAnswer, screen: Screen): string {
+  const columns = [
+    right('partition'),
+    { title: 'node' },
+    { title: 'state' },
+    right('lag'),
+    right('behind'),
+    right('pending'),
+    right('users'),
+    right('actors'),
+    right('restarts'),
+    right('state'),
+    right('segments'),
+    right('records/s'),
+  ]
+  const rows = partitions.map((p) => [
+    String(p.partition),
+    p.node,
+    p.imbalance.length > 0 ? 'LEDGER IS OFF' : p.state,
+    formatCount(
+      p.sources.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0),
+    ),
+    formatDuration(p.watermarkLagMs),
+    formatCount(p.pendingViews),
+    formatCount(p.users),
+    formatCount(p.liveActors),
+    formatCount(p.restarts),
+    formatBytes(p.stateBytes),
+    formatCount(p.journal.segments),
+    formatCount(p.ratePerS),
+  ])
+  return [table(screen, columns, rows), ...silentLines(silent, screen)].join('\n')
+}
+
+export function renderPartition(p: PartitionAnswer, screen: Screen): string {
+  const { journal, mailboxes, timers } = p
+  const lines = [
+    paint(screen, 'bold', `partition ${p.partition} on ${p.node}: ${p.state}`),
+    `watermark   ${formatTime(p.watermarkMs)}, ${formatDuration(p.watermarkLagMs)} behind the clock`,
+    ...p.sources.map(
+      ({ topic, position, end, lag, highestMs, silenceMs, paused }) =>
+        `source      ${topic}: at ${formatCount(position)} of ${formatCount(end)}, lag ${formatCount(lag)}, highest ` +
+        `${formatTime(highestMs)}, silent for ${formatDuration(silenceMs)}${paused ? ', paused' : ''}`,
+    ),
+    `state       ${formatCount(p.pendingViews)} pending views, ${formatCount(p.undecided)} undecided engagements, ` +
+      `${formatCount(p.users)} users in ${formatBytes(p.stateBytes)}`,
+    `actors      ${formatCount(p.liveActors)} live, ${formatCount(p.restarts)} restarts; ` +
+      `${mailboxes.busyActors} are being restarted, ${mailboxes.messages} messages wait for them`,
+    `timers      ${formatCount(timers.count)}, the soonest ${formatTime(timers.soonestMs)}`,
+    `inbox       ${formatBytes(p.bufferedBytes)} wait to be joined`,
+    `journal     ${formatCount(journal.segments)} segments, ${formatCount(journal.storedUsers)} users; ` +
+      `${formatBytes(journal.bytesWritten)} written, ${formatBytes(journal.bytesRead)} read`,
+    `ledger      ${p.imbalance.length === 0 ? 'balances' : paint(screen, 'red', 'DOES NOT BALANCE')}`,
+  ]
+  for (const { user, atMs, error, culprit, quarantined } of p.restartNotes) {
+    const over = culprit === null ? '' : ` over ${culprit.topic} offset ${culprit.offset}`
+    lines.push(`restart     ${formatTime(atMs)} user ${user}${over}${quarantined ? ', taken out' : ''}: ${error}`)
+  }
+  return lines.join('\n')
+}
+
+export function renderUsers(answer: UsersAnswer, screen: Screen): string {
+  const columns = [
+    { title: 'user' },
+    right('partition'),
+    { title: 'node' },
+    { title: 'actor' },
+    right('pending'),
+    right('waiting'),
+    right('bytes'),
+    right('next due in'),
+  ]
+  const rows = answer.users.map((row) => [
+    row.user,
+    String(row.partition),
+    row.node,
+    row.live ? 'live' : 'passivated',
+    formatCount(row.pendingViews),
+    formatCount(row.waiting),
+    formatBytes(row.bytes),
+    formatDuration(row.inMs),
+  ])
+  const all = `${formatCount(answer.inMemory)} users in memory, ${formatCount(answer.liveActors)} live actors, ${formatCount(answer.stored)} users in the journal`
+  return [table(screen, columns, rows), all, ...silentLines(answer.silent, screen)].join('\n')
+}
+
+/** One line a sample, so that it can follow another. */
+export function renderSample({ producedAtMs, sample }: TailSample): string {
+  const labels = Object.entries(sample.labels as Record<string, unknown>).map(([name, value]) => `${name}=${value}`)
+  const late = sample.late_view === true ? ' late' : ''
+  return `${formatTime(producedAtMs).slice(11, 23)} ${sample.sample_id} user=${sample.user_id} item=${sample.item_id} ${labels.join(' ')}${late}`
+}
+
+export function renderTail({ samples, skipped }: TailAnswer): string {
+  if (samples.length === 0 && skipped === 0) return 'no sample'
+  const lines = samples.map(renderSample)
+  if (skipped > 0) lines.unshift(`... ${formatCount(skipped)} more`)
+  return lines.join('\n')
+}
+
+export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, screen: Screen): string {
+  const columns = [{ title: 'written' }, { title: 'reason' }, { title: 'user' }, { title: 'event' }, { title: 'from' }]
+  const rows = records.map((one) => [
+    formatTime(one.writtenAtMs).slice(0, 19),
+    one.reason,
+    one.user ?? UNKNOWN,
+    JSON.stringify(one.event),
+    `${one.topic}/${one.partition}/${one.offset}`,
+  ])
+  return records.length === 0
+    ? `${topic} is empty`
+    : `${table(screen, columns, rows)}\n${formatCount(count)} in ${topic}`
+}
+
+export function renderDead({ topic, count, records }: NewestAnswer<DeadLetterRow>, screen: Screen): string {
+  const columns = [{ title: 'written' }, { title: 'from' }, { title: 'key' }, right('bytes'), { title: 'reason' }]
+  const rows = records.map((one) => [
+    formatTime(one.writtenAtMs).slice(0, 19),
+    `${one.topic}/${one.partition}/${one.offset}`,
+    one.key ?? UNKNOWN,
+    formatBytes(one.valueBytes),
+    one.reason,
+  ])
+  return records.length === 0
+    ? `${topic} is empty`
+    : `${table(screen, columns, rows)}\n${formatCount(count)} in ${topic}`
+}
+
+export function renderConfig(config: unknown): string {
+  return stringify(config).trimEnd()
+}
+
+function silentLines(silent: readonly { node: string; reason: string }[], screen: Screen): string[] {
+  return silent.map(({ node, reason }) => paint(screen, 'red', `${node} does not answer: ${reason}`))
+}
