@@ -31,6 +31,8 @@ const ANSWERS: readonly (readonly [command: RegExp, answer: RegExp])[] = [
   [/cluster status/, /node-1 \W* running/],
   [/postview ledger/, /it balances/],
   [/postview check/, /no problems/],
+  [/postview inspect users/, /users in memory/],
+  [/postview explain/, /sample view-17: (sealed|pending)/],
   [/postview join/, /[1-9][\d,]* samples of .* engagements: [1-9][\d,]* bound/],
   [/\/metrics/, /^# TYPE \w+/m],
   [/\/topics\//, /[1-9]/],
