@@ -86,7 +86,6 @@ const result = {
   threads,
   collections,
   fetches: log.fetches,
-  chunks: node.partitions.reduce((sum, partition) => sum + partition.rates.chunksJoined, 0),
   peakBytes,
   stateBytes: node.partitions.reduce((sum, { state }) => sum + state.arena.reservedBytes, 0),
 }

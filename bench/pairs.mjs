@@ -68,13 +68,13 @@ function measure(trace, config) {
   if (given.profile) profile(trace, config)
 }
 
-function line({ cpuSPerMillion, userSPerMillion, seconds, events, collections, chunks, peakBytes, stateBytes }) {
+function line({ cpuSPerMillion, userSPerMillion, seconds, events, collections, fetches, peakBytes, stateBytes }) {
   const { scavenges, majors, ms } = collections
   return [
     `${cpuSPerMillion.toFixed(2)} CPU s / M events (${userSPerMillion.toFixed(2)} user)`,
     `${Math.round(events / seconds).toLocaleString('en-US')} events/s`,
     `${scavenges} young and ${majors} full collections in ${Math.round(ms)} ms`,
-    `${Math.round(events / chunks)} events a chunk`,
+    `${Math.round(events / fetches)} events a chunk`,
     `peak ${Math.round(peakBytes / 1e6)} MB, slabs ${Math.round(stateBytes / 1e6)} MB`,
   ].join(', ')
 }
