@@ -34,6 +34,18 @@ const EVICT_USERS = 512
 /** A segment beyond it is put together in a buffer of its own. */
 const KEPT_ROOM_BYTES = 4 << 20
 
+/**
+ * Where segments are put together, of all partitions: a journal copies what it is given at once, so the buffer is free
+ * again when `append` has been called.
+ */
+let room = Buffer.alloc(0)
+
+function roomFor(sizeBytes: number): Buffer {
+  if (sizeBytes > KEPT_ROOM_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
+  if (sizeBytes > room.length) room = Buffer.allocUnsafeSlow(Math.ceil(sizeBytes * 1.25))
+  return room
+}
+
 export interface StoreCounts {
   /** Users and pending views moved out of memory, and back. */
   usersStored: number
@@ -58,7 +70,6 @@ export class Store {
   private releasing: Map<number, number> = new Map()
   private deleting: Buffer[] = []
   private writing = 0
-  private scratch = Buffer.alloc(0)
   private failure: Error | undefined
   private acknowledgedBatch = -1
   private acknowledgedCommit: CommitPoint = { offsets: [], watermarkMs: Number.NEGATIVE_INFINITY }
@@ -141,7 +152,7 @@ export class Store {
   /** Writes the batch in hand as the open segment. Waits only when too much is being written. */
   async append(source: number, fromOffset: number, chunk: RawChunk, flags: Uint8Array): Promise<void> {
     if (this.failure !== undefined) throw this.failure
-    const bytes = encodeSegment(source, fromOffset, chunk, flags, this.room(segmentBytes(chunk)))
+    const bytes = encodeSegment(source, fromOffset, chunk, flags, roomFor(segmentBytes(chunk)))
     const sizeBytes = bytes.length
     this.writing += sizeBytes
     const written = this.journal.append(this.lastSegment, bytes).then(
@@ -153,13 +164,6 @@ export class Store {
       },
     )
     if (this.writing > WRITING_BYTES) await written
-  }
-
-  /** Where segments are put together: the journal has copied the last one, so one buffer does for all of usual size. */
-  private room(sizeBytes: number): Buffer {
-    if (sizeBytes > KEPT_ROOM_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
-    if (sizeBytes > this.scratch.length) this.scratch = Buffer.allocUnsafeSlow(Math.ceil(sizeBytes * 1.25))
-    return this.scratch
   }
 
   /** After each batch: who needs which segment. What is released counts once its commit is acknowledged. */
