@@ -28,6 +28,9 @@ import { WAKE_BYTES, WakeList } from './wakes.ts'
 /** Segments are large: this many lie in memory while they are read. */
 const SEGMENTS_PAGE = 4
 
+/** Of all partitions: what is kept does not grow with their number. */
+const rooms = new Rooms()
+
 export class RocksPartition implements PartitionJournal {
   readonly counts: JournalCounts = noCounts()
   private readonly database: Database
@@ -36,7 +39,6 @@ export class RocksPartition implements PartitionJournal {
   private readonly serials: Serials
   private readonly onClose: () => void
   private readonly turns = new Turns()
-  private readonly rooms = new Rooms()
   private closed = false
   /** Segments below it are deleted: the next trim's range begins here, for ranges that overlap are costly to read. */
   private trimmedTo = 0
@@ -86,12 +88,12 @@ export class RocksPartition implements PartitionJournal {
 
   async append(sequence: number, bytes: Uint8Array): Promise<void> {
     this.trimmedTo = Math.min(this.trimmedTo, sequence)
-    const room = this.rooms.take(bytes.length + FRAME_BYTES + KEY_BYTES)
+    const room = rooms.take(bytes.length + FRAME_BYTES + KEY_BYTES)
     const entry = new EntryWriter(room.length, room).add(this.keys.segment(sequence), bytes)
     const sizeBytes = bytes.length
     return this.turn(async () => {
       await this.write('segments', [{ put: entry }])
-      this.rooms.giveBack(room)
+      rooms.giveBack(room)
       this.counts.segmentsWritten++
       this.counts.bytesWritten += sizeBytes
     })
