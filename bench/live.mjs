@@ -24,8 +24,11 @@ const TICK_MS = 20
 /** Of the traffic, not counted: the node's code is still being compiled. */
 const WARM_UP_MS = 10_000
 
-/** Options: hotShare (of all events, to one user, whose samples are then left out of the delays), memory (of the node). */
-export async function measureLatency(world, name, eventsPerS, seconds, { hotShare = 0, memory } = {}) {
+/**
+ * Options: hotShare (of all events, to one user, whose samples are then left out of the delays), memory (of the node),
+ * beside (what goes on meanwhile: told the control address, it gives what ends it and tells how it went).
+ */
+export async function measureLatency(world, name, eventsPerS, seconds, { hotShare = 0, memory, beside } = {}) {
   const topics = [`${name}-views`, `${name}-engagements`]
   const output = `${name}-samples`
   await createTopics(world.built.log, [...topics, output], 'LogAppendTime')
@@ -37,7 +40,9 @@ export async function measureLatency(world, name, eventsPerS, seconds, { hotShar
   const cpuBefore = cpuSeconds(node.child.pid)
   const events = new LiveEvents({ withinMs: WITHIN_MS, boundMs: BOUND_MS, hotShare })
   const forMs = WARM_UP_MS + seconds * 1000
+  const endBeside = beside?.(control)
   const sent = await Promise.race([produce(world, topics, events, eventsPerS, forMs), node.child.failed])
+  const told = await endBeside?.()
   const busy = (cpuSeconds(node.child.pid) - cpuBefore) / (forMs / 1000)
   await allSealed(world, output, events.views, node.child.failed)
   const status = await (await fetch(`${control}/status`)).json()
@@ -46,7 +51,7 @@ export async function measureLatency(world, name, eventsPerS, seconds, { hotShar
   const check = await checkSamples(world.built, output, schema, events.answer)
   const left = hotShare > 0 ? HOT_USER : -1
   const delays = await delaysOf(world, topics, output, schema, { fromMs: sent.fromMs + WARM_UP_MS, left })
-  return { eventsPerS: sent.count / (forMs / 1000), views: events.views, load, busy, check, status, ...delays }
+  return { eventsPerS: sent.count / (forMs / 1000), views: events.views, load, busy, check, status, told, ...delays }
 }
 
 async function allSealed(world, output, views, failed) {

@@ -8,13 +8,15 @@
  * Invariants:
  * 1. A refusal tells nothing of what is behind it: without a token, routes that exist and such that do not look alike.
  * 2. What is answered before its body has come is not waited for: the connection is closed.
- * 3. Refusals are counted by reason, never logged one by one, and what was sent is kept nowhere.
+ * 3. With `mask`, whatever a route answers passes it on its way to a caller who may not see ids.
+ * 4. Refusals are counted by reason, never logged one by one, and what was sent is kept nowhere.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../time/clock.ts'
 import type { Access, Caller, Role } from './access.ts'
 import { Buckets } from './buckets.ts'
 import { isLoopback, isOwnHost, isSameOrigin } from './guard.ts'
+import type { Mask } from './mask.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -28,6 +30,8 @@ declare module 'fastify' {
 
 export interface ProtectOptions {
   readonly access: Access
+  /** For who may not see ids; absent: everybody may. */
+  readonly mask?: Mask
   /** The address that the configuration gave. */
   readonly host: string
   readonly requestsPerS: number
@@ -87,6 +91,12 @@ export function protect(app: FastifyInstance, options: ProtectOptions): Guard {
       .headers(headers ?? {})
       .send({ error })
   })
+  const { mask } = options
+  if (mask !== undefined) {
+    app.addHook('preSerialization', async (request, _, answer) =>
+      request.caller.roles.has('privileged') ? answer : mask.answer(answer),
+    )
+  }
   // Whoever answers before a body is through, for whatever reason.
   app.addHook('onSend', async (request, reply) => {
     if (hasBody(request) && !request.raw.complete) reply.header('connection', 'close')

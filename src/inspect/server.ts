@@ -31,6 +31,7 @@ import { HistoryKeeper } from './history.ts'
 import { addInsideRoutes } from './inside.ts'
 import { alarmsOf } from './ledger.ts'
 import { addLedgerRoutes } from './ledgerRoute.ts'
+import { Mask } from './mask.ts'
 import { makeMetrics } from './metrics.ts'
 import { Others } from './others.ts'
 import { addOverview } from './overview.ts'
@@ -130,7 +131,13 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     routerOptions: { maxParamLength: MAX_TOPIC_LENGTH },
   })
   limitConnections(app.server)
-  const { refused, routes } = protect(app, { access: new Access(tokens), host, requestsPerS, clock })
+  const { refused, routes } = protect(app, {
+    access: new Access(tokens),
+    mask: maskOf(options.control),
+    host,
+    requestsPerS,
+    clock,
+  })
   app.setNotFoundHandler((request, reply) => {
     return reply.code(404).send({ error: `no ${request.method} ${request.url.split('?')[0]} here` })
   })
@@ -248,6 +255,12 @@ class Pace {
     const ns = this.delay.percentile(99)
     return Number.isFinite(ns) ? ns / 1e6 : 0
   }
+}
+
+/** The configuration sees to it that somebody may see the ids. */
+function maskOf({ mask, tokens }: ControlConfig): Mask | undefined {
+  const [key] = tokens?.privileged ?? []
+  return mask && key !== undefined ? new Mask(key) : undefined
 }
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
