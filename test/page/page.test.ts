@@ -9,15 +9,16 @@ import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.t
 import { hasBrowser, openBrowser, openPage, overflowOf, type Watched } from '../support/browser.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
 import { everyOutcome, HOSTILE, post, writeWorld } from '../support/pageWorld.ts'
+import { buildProgram, type Program } from '../support/program.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
-const PROGRAM = join(import.meta.dirname, '../..')
 const TOKENS = { read: 'read-token-of-the-page', operate: 'operate-token-of-the-page' }
 const NAME = 'page'
 const WAIT = { timeout: 20_000 }
 
 let browser: Browser
 let dir: TempDir
+let program: Program
 let node: NodeProcess
 let url: string
 const open: Watched[] = []
@@ -25,16 +26,21 @@ const open: Watched[] = []
 beforeAll(async () => {
   if (!hasBrowser) return
   dir = await tempDir()
+  program = await buildProgram()
   browser = await openBrowser()
   process.env.PAGE_READ_TOKEN = TOKENS.read
   process.env.PAGE_OPERATE_TOKEN = TOKENS.operate
   const tokens = { read: 'env:PAGE_READ_TOKEN', operate: 'env:PAGE_OPERATE_TOKEN' }
-  node = new NodeProcess(PROGRAM, await writeWorld(dir.path, { name: NAME, node: { control: { port: 0, tokens } } }))
+  node = new NodeProcess(
+    program.folder,
+    await writeWorld(dir.path, { name: NAME, node: { control: { port: 0, tokens } } }),
+  )
   url = await node.ready
 })
 afterAll(async () => {
   await browser?.close()
   await node?.terminate()
+  await program?.remove()
   await dir?.remove()
 })
 
@@ -265,7 +271,7 @@ describe('a cluster', () => {
       const worlds = await Promise.all(
         ['a', 'b'].map((id) => writeWorld(join(own.path, id), { name, brokers: broker.brokers })),
       )
-      nodes = worlds.map((config, k) => new NodeProcess(PROGRAM, config, `node-${'ab'[k]}`))
+      nodes = worlds.map((config, k) => new NodeProcess(program.folder, config, `node-${'ab'[k]}`))
       const [at] = await Promise.all(nodes.map((one) => one.ready))
       const page = await visit('', { at, token: null })
       await page.getByText('all 2 nodes answer').waitFor(WAIT)
