@@ -1,6 +1,6 @@
 /**
- * The watermark by source, and what holds it back: of each partition the source with the least clock (highest event time
- * less the bound, or following silence).
+ * The watermark by source, and what holds it back, as the node tells it (`heldBackBy`); how far a source's clock is
+ * behind: its highest event time less the bound, or following silence.
  */
 import { at, h, show, table } from './dom.js'
 import { count, duration, short } from './format.js'
@@ -14,8 +14,7 @@ export function showClocks({ nodes, atMs }) {
 
 function clockOf(partition, time, atMs) {
   const sources = partition.sources.map((source) => ({ ...source, behindMs: behindOf(source, time, atMs) }))
-  const known = sources.filter(({ behindMs }) => behindMs !== null)
-  const slowest = known.length === 0 ? null : known.reduce((a, b) => (b.behindMs > a.behindMs ? b : a))
+  const slowest = sources.find(({ topic }) => topic === partition.heldBackBy) ?? null
   return { partition, sources, slowest, time }
 }
 

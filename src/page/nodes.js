@@ -83,19 +83,7 @@ function nodeState({ state: how, partitions }) {
 }
 
 function partitions(nodes) {
-  const columns = [
-    'partition',
-    'node',
-    'state',
-    'watermark behind',
-    'lag',
-    'pending',
-    'undecided',
-    'users',
-    'actors',
-    'state bytes',
-    'records/s',
-  ]
+  const columns = ['partition', 'node', 'state', 'watermark', 'lag', 'pending', 'actors', 'memory', 'records/s']
   const rows = nodes
     .flatMap(({ id, overview }) => (overview?.status.partitions ?? []).map((one) => ({ id, one })))
     .sort((a, b) => a.one.partition - b.one.partition)
@@ -103,18 +91,16 @@ function partitions(nodes) {
       String(one.partition),
       id,
       partitionState(one),
-      duration(one.watermarkLagMs),
+      one.watermarkLagMs === null ? '–' : `−${duration(one.watermarkLagMs)}`,
       short(one.sources.reduce((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0)),
       short(one.pendingViews),
-      short(one.undecided),
-      short(one.users),
       short(one.liveActors),
       bytes(one.stateBytes),
       short(one.ratePerS),
     ])
   return table(
     'Partitions',
-    columns.map((name, k) => ({ name, num: k > 2 })),
+    columns.map((name, k) => ({ name, num: k > 2, nowrap: true })),
     rows,
   )
 }
