@@ -5,6 +5,8 @@
  * log, and what the kernel says of the process's memory. And that the test would notice: with the journal's reads
  * disabled, the same join is wrong.
  *
+ * POSTVIEW_MEMORY_VIEWS: fewer views, for a shorter look at the same bounds.
+ *
  * Event time goes on in steps at the end, as it does where traffic is low: a clock that jumped by hours in one record
  * would make all 3 million views due in one batch, and these must then lie in memory together.
  */
@@ -20,8 +22,8 @@ import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.t
 import { NodeProcess } from '../support/nodeProcess.ts'
 import type { Mutation } from '../support/program.ts'
 
-const VIEWS = 3_000_000
-const USERS = 1_000_000
+const VIEWS = Number(process.env.POSTVIEW_MEMORY_VIEWS ?? 3_000_000)
+const USERS = Math.ceil(VIEWS / 3)
 const MOST_RESIDENT_BYTES = 600e6
 /** All views lie within it. */
 const WINDOW_MS = 2 * 3_600_000
@@ -44,7 +46,7 @@ beforeAll(async () => {
 })
 afterAll(() => broker?.stop())
 
-test('3 million pending views are joined within 600 MB, through a kill, by way of RocksDB', async () => {
+test(`${VIEWS} pending views are joined within 600 MB, through a kill, by way of RocksDB`, async () => {
   const world = await openBenchWorld(broker.brokers)
   try {
     const join = await Join.load(world, VIEWS, USERS, MEMORY)
@@ -78,8 +80,8 @@ test('3 million pending views are joined within 600 MB, through a kill, by way o
     )
     expect(pendingViews).toBe(VIEWS)
     expect(check.isRight).toBe(true)
-    expect(viewsStored).toBeGreaterThanOrEqual(2_000_000)
-    expect(viewsLoaded).toBeGreaterThanOrEqual(2_000_000)
+    expect(viewsStored).toBeGreaterThanOrEqual((VIEWS * 2) / 3)
+    expect(viewsLoaded).toBeGreaterThanOrEqual((VIEWS * 2) / 3)
     expect(back.partitions.map(({ journal }) => journal.refused)).toEqual([null, null, null, null])
     expect(segmentsRecovered).toBeGreaterThan(0)
     expect(recordsReplayed).toBeLessThan(events / 20)
