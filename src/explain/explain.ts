@@ -198,10 +198,12 @@ class Explaining {
       cutMs: result.isFromLow ? null : result.fromMs,
     }
     const { shown, leftOut } = concerning(view, witness.engagements)
-    const values = view.seal?.values ?? (result.isAhead === true ? null : witness.labelsNow(view))
+    const values = view.seal?.values ?? witness.labelsNow(view)
+    // What lies beyond what was joined is not sealed, whatever the log would make of it.
+    const isSealed = view.seal !== undefined && result.isAhead !== true
     const emission = await this.emission(view, values, partition)
     const noSample = dead.notes.get(`0:${view.offset}`)
-    const status = noSample !== undefined ? 'quarantined' : view.seal !== undefined || emission ? 'sealed' : 'pending'
+    const status = noSample !== undefined ? 'quarantined' : isSealed || emission !== null ? 'sealed' : 'pending'
     this.addNotes(result, view, emission, noSample?.reason)
     const labels = tellLabels(view, values, shown, tell)
     const engagements = shown.map((e) => tellEngagement(e, view, tell))
@@ -224,7 +226,7 @@ class Explaining {
       },
       ...live,
       engagementsLeftOut: leftOut,
-      seal: tellSeal(view, tell),
+      seal: isSealed ? tellSeal(view, tell) : null,
       emission,
       search: this.searched(clue.by, partition),
       notes: this.notes,

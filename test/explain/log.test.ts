@@ -101,6 +101,16 @@ describe('what is not sealed', () => {
     expect(told.summary).toContain('Not sealed yet')
   })
 
+  test('since nothing was joined yet is told as that, whatever the log will make of it', async () => {
+    const { log, config, readers } = world
+    const options = { log, pipeline: config.pipeline, rules: rulesOf(config), readers, nowMs: () => 0 }
+    const unjoined = new Explainer({ ...options, samples: undefined, asOf: async () => null })
+    const [answer] = answers.values()
+    const told = await unjoined.explain({ sampleId: answer.sampleId })
+    expect(told).toMatchObject({ status: 'pending', seal: null, emission: null })
+    expect(told.notes.join()).toContain('nothing was committed by the group yet')
+  })
+
   test('or is not there at all is told as that', async () => {
     const told = await explainer.explain({ sampleId: 'no such view' })
     expect(told).toMatchObject({ status: 'notFound', engagements: [], view: null })
