@@ -26,7 +26,7 @@ describe('the environment overrides node.yaml', () => {
       HOME: 'x',
     })
     expect(node).toMatchObject({
-      kafka: { brokers: ['a:9092', 'b:9093'], ssl: true, sessionTimeoutMs: 30_000 },
+      kafka: { brokers: ['a:9092', 'b:9093'], ssl: true, sessionTimeoutMs: 10_000 },
       dataDir: 'there',
       control: { port: 0 },
       memory: { stateBytes: 64 << 20, inFlightBytes: 8 << 20, outputBytes: 1 << 20 },
