@@ -11,6 +11,7 @@
  * 3. With `mask`, whatever a route answers passes it on its way to a caller who may not see ids.
  * 4. Refusals are counted by reason, never logged one by one, and what was sent is kept nowhere.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../time/clock.ts'
 import type { Access, Caller, Role } from './access.ts'
@@ -49,6 +50,12 @@ interface Refusal {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/**
+ * Who asks too often waits for the refusal: each takes time of the join's own thread, and so a connection can cause no
+ * more than a few a second, however fast it asks. What is held is bounded by the number of connections.
+ */
+const HELD_MS = 250
+
 const HEADERS = {
   'cache-control': 'no-store',
   'cross-origin-resource-policy': 'same-origin',
@@ -85,6 +92,7 @@ export function protect(app: FastifyInstance, options: ProtectOptions): Guard {
     const refusal = tooFast(request, buckets, clock.monotonicMs()) ?? wrong(request, options)
     if (refusal === undefined) return
     counts[refusal.reason]++
+    if (refusal.reason === 'rate') await sleep(HELD_MS)
     const { code, error, headers } = refusal
     return reply
       .code(code)

@@ -79,7 +79,7 @@ const HEADER_LIMIT_BYTES = 8 * 1024
 const MAX_TOPIC_LENGTH = 249
 const CLOSE_LIMIT_MS = 3000
 const STATUS_COST = 2
-const METRICS_COST = 20
+const METRICS_COST = 40
 
 export async function startControlServer(options: ControlOptions): Promise<ControlServer> {
   const { node, dataDir } = options
