@@ -23,7 +23,7 @@ export const JOIN_CORE = 0
 export function writeConfig(
   world,
   name,
-  { topics, output, format = 'avro', time = {}, within = '10m', memory = {}, kafka = {} },
+  { topics, output, format = 'avro', time = {}, within = '10m', memory = {}, kafka = {}, delivery },
 ) {
   const folder = join(world.folder, name)
   mkdirSync(folder, { recursive: true })
@@ -57,6 +57,7 @@ export function writeConfig(
     // History: its times lie far behind the clock, and silence is to move nothing.
     time: { outOfOrderness: '5s', allowedLateness: '0s', maxClockSkew: 'off', idleAfter: '1h', ...time },
     createTopics: true,
+    ...(delivery === undefined ? {} : { delivery }),
     sinks: [{ type: 'kafka', topic: output, format: 'avro', compression: 'lz4' }],
     sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
   }
@@ -130,13 +131,14 @@ export async function measurePassThrough(world, name, input) {
 }
 
 /** A join of loaded topics, to its last sample, checked. */
-export async function measureJoin(world, name, input, { format = 'avro', startUpS, flags } = {}) {
+export async function measureJoin(world, name, input, { format = 'avro', startUpS, flags, delivery } = {}) {
   const output = `${name}-samples`
   await createTopics(world.built.log, [output], 'LogAppendTime')
-  const config = writeConfig(world, name, { topics: input.topics, output, format })
+  const config = writeConfig(world, name, { topics: input.topics, output, format, delivery })
   const load = loadAverage()
   const node = startNode(world, config, { flags })
   const [assigned] = await Promise.all([node.assigned, node.started])
+  // The ends of transactions count too, some dozens; what is then missing comes while it settles.
   await untilRecords(world.built.log, output, input.answer.views, node.child.failed)
   await sleep(SETTLE_MS)
   const measured = costs(node.child.pid, input, startUpS, 0, load)

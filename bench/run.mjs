@@ -7,6 +7,7 @@
  *   --only LIST      of pass, join, json, pending, restart, latency, flood (the last only where it is named)
  *   --node PATH      another Node for what is measured
  *   --versus PATH    a second Node: its joins, in turn with the first's, which are compared with them
+ *   --delivery exactly-once   joins that deliver so, in turn with those at least once, and compared with them
  *   --anchors DIR    Flink and Kafka Streams from that folder, in turn with ours on the same trace
  *   --systems LIST   which of them: flink-rocksdb, flink-user, flink-heap, streams (flink-rocksdb,streams)
  *   --profile        one more join under --cpu-prof: tables, and the profile in bench/results
@@ -46,6 +47,7 @@ const { values: given } = parseArgs({
     only: { type: 'string', default: MEASURES.join(',') },
     node: { type: 'string', default: process.execPath },
     versus: { type: 'string' },
+    delivery: { type: 'string', default: 'at-least-once' },
     anchors: { type: 'string' },
     systems: { type: 'string', default: 'flink-rocksdb,streams' },
     profile: { type: 'boolean', default: false },
@@ -60,6 +62,7 @@ const wanted = new Set(given.only.split(','))
 const systems = given.anchors === undefined ? [] : given.systems.split(',')
 if ([...wanted].some((name) => ![...MEASURES, ...NAMED].includes(name)))
   refuse(`--only knows ${[...MEASURES, ...NAMED]}`)
+if (!['at-least-once', 'exactly-once'].includes(given.delivery)) refuse('--delivery is at-least-once or exactly-once')
 if (systems.some((name) => !(name in ANCHORS))) refuse(`--systems knows ${Object.keys(ANCHORS)}`)
 if (!(views > 0) || !(runs > 0)) refuse('--views and --runs are counts')
 
@@ -131,6 +134,9 @@ async function measurePairs(world) {
     if (wanted.has('pass')) keep(`pass-through ${run}`, await measurePassThrough(world, `pass-${run}`, input))
     if (wanted.has('join')) keep(`join ${run}`, await joinOnce(world, `join-${run}`, input))
     if (other !== undefined) keep(`versus ${run}`, await joinOnce(other, `versus-${run}`, input))
+    if (given.delivery === 'exactly-once') {
+      keep(`exactly-once ${run}`, await joinOnce(world, `exact-${run}`, input, given.delivery))
+    }
     for (const name of systems) keep(`${name} ${run}`, await anchors.measure(name, input))
   }
   const passes = runsOf('pass-through')
@@ -147,8 +153,8 @@ async function measurePairs(world) {
   if (given.profile) await measureProfile(world, input)
 }
 
-function joinOnce(world, name, input) {
-  return measureJoin(world, name, input, { startUpS: world.startUp.join })
+function joinOnce(world, name, input, delivery) {
+  return measureJoin(world, name, input, { startUpS: world.startUp.join, delivery })
 }
 
 /** Ours over theirs, pair by pair. */
@@ -156,7 +162,16 @@ function compare(joins) {
   const ratioTo = (theirs) => median(joins.map((one, k) => one.cpuSPerMillion / theirs[k].cpuSPerMillion))
   if (joins.length === 0) return
   if (given.versus !== undefined) results.versus = { ratioCpu: ratioTo(runsOf('versus')) }
+  if (given.delivery === 'exactly-once') compareDelivery(joins, runsOf('exactly-once'))
   results.anchors = Object.fromEntries(systems.map((name) => [name, { ratioCpu: ratioTo(runsOf(name)) }]))
+}
+
+/** Exactly once over at least once, pair by pair. */
+function compareDelivery(joins, exact) {
+  const ratio = (field) => median(exact.map((one, k) => one[field] / joins[k][field]))
+  results.delivery = { ratioCpu: ratio('cpuSPerMillion'), ratioRate: ratio('eventsPerS') }
+  const { ratioCpu, ratioRate } = results.delivery
+  say(`exactly-once over at-least-once: ${ratioRate.toFixed(2)} of the rate, ${ratioCpu.toFixed(2)} times the CPU`)
 }
 
 function keep(name, result) {

@@ -9,7 +9,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
-import { PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type Delivery, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import { type CrashWorld, committedLedger } from './crashWorld.ts'
 import { NodeProcess } from './nodeProcess.ts'
 import { closingEvents, Traffic } from './traffic.ts'
@@ -37,13 +37,15 @@ export class ClusterRun {
   private readonly program: string
   private readonly world: CrashWorld
   private readonly folder: string
+  private readonly delivery: Delivery | undefined
   private readonly flowing: Promise<void>
   private isFlowing = true
 
-  constructor(program: string, world: CrashWorld, folder: string, seed: number) {
+  constructor(program: string, world: CrashWorld, folder: string, seed: number, delivery?: Delivery) {
     this.program = program
     this.world = world
     this.folder = folder
+    this.delivery = delivery
     this.traffic = new Traffic(seed)
     this.flowing = this.flow()
     this.flowing.catch(() => {})
@@ -55,6 +57,7 @@ export class ClusterRun {
       brokers: this.world.brokers,
       dataFolder: join(this.folder, 'data', id),
       isJournalOn: true,
+      delivery: this.delivery,
     })
     const process = new NodeProcess(this.program, config, id)
     const node = { id, process, url: await process.ready }

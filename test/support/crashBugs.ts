@@ -11,6 +11,48 @@ export interface CrashBug {
   readonly mutations: readonly Mutation[]
 }
 
+/** Of exactly-once delivery alone: each makes a sample appear twice to readers of committed records. */
+export const DELIVERY_BUGS: readonly CrashBug[] = [
+  {
+    name: 'transactions without their offsets, every other one',
+    harms: ['none'],
+    mutations: [
+      {
+        file: 'cluster/exactlyOnce.ts',
+        find: 'return entriesOf(partition, capture, topics)',
+        replace: 'return this.commits % 2 === 0 ? [] : entriesOf(partition, capture, topics)',
+      },
+    ],
+  },
+  {
+    name: 'offsets committed outside of the transaction, a moment later',
+    harms: ['none'],
+    mutations: [
+      {
+        file: 'cluster/exactlyOnce.ts',
+        find: 'return entriesOf(partition, capture, topics)\n      })',
+        replace:
+          'return []\n      })\n' +
+          'await new Promise((resolve) => setTimeout(resolve, 100))\n' +
+          'await this.options.commit(entriesOf(partition, capture, topics))',
+      },
+    ],
+  },
+  {
+    name: 'output made after the capture in the transaction of the capture',
+    harms: ['none'],
+    mutations: [
+      { file: 'cluster/exactlyOnce.ts', find: 'if (isNew(made)) this.writer.cut(partition.index)', replace: '' },
+      {
+        file: 'log/kafka/transactionalProducer.ts',
+        find: 'this.cut()\n    try {\n      await this.drained()',
+        replace:
+          'try {\n      await this.drained()\n      await new Promise((resolve) => setTimeout(resolve, 100))\n      await this.drained()\n      this.cut()',
+      },
+    ],
+  },
+]
+
 export const CRASH_BUGS: readonly CrashBug[] = [
   {
     name: 'a commit that does not wait for the samples',
