@@ -19,6 +19,14 @@ export const BARS = [
     unit: 'x',
     of: ({ versus }) => versus?.ratioCpu,
   },
+  {
+    // Four fifths of the rate.
+    what: 'time, exactly-once of at-least-once (--delivery)',
+    bar: 1.25,
+    aim: 1.1,
+    unit: 'x',
+    of: ({ delivery }) => delivery && 1 / delivery.ratioRate,
+  },
   { what: 'peak resident memory', bar: 700, aim: 400, unit: 'MB', of: ({ join }) => join && join.peakBytes / MB },
   {
     // By the upper bound: what a busy node keeps of freed memory can hide more than the views take.

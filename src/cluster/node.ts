@@ -271,6 +271,8 @@ export class Node {
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
       this.held.hold(partition)
+      // A pause of whoever was built of it before would outlive it.
+      for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
       void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
       const metadata = encodeMetadata(start.position)

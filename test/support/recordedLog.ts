@@ -19,6 +19,8 @@ export class Recorded {
   /** `open 2`, `committed 0,2`, `append 2`, `commit 2`, `commit 2 FENCED`, `release 2`, `assigned 0,2`, `began 0,2`, `rejoin`. */
   readonly calls: string[] = []
   readonly trouble = new Map<number, Trouble>()
+  /** The node's own, behind what is written down. */
+  inner: Reader | undefined
 
   /** The calls that concern the partition: those that name it, or nobody. */
   of(partition: number): string[] {
@@ -52,6 +54,7 @@ export class Recorded {
         return starts
       },
     })
+    this.inner = reader
     return {
       start: () => reader.start(),
       commit: (entries) => {
