@@ -21,6 +21,8 @@ import { readLog } from './embeddedWorld.ts'
 import type { RawEvent } from './traffic.ts'
 
 const LOOK_EVERY_MS = 10
+/** Long, so that a busy machine does not lose its partitions in the middle of a test. */
+const SESSION = '20s'
 const SILENT = { info() {}, warn() {}, error() {} }
 
 export interface InProcessOptions {
@@ -76,7 +78,8 @@ export class InProcessWorld implements CrashWorld {
     const { journal, isJournalOn, state, beforeRecord } = options
     const folder = join(this.folder, 'config')
     const { brokers, delivery } = this
-    await writeConfig(folder, { brokers, delivery, dataFolder: join(this.folder, 'data'), isJournalOn, state })
+    const node = brokers === undefined ? {} : { kafka: { brokers: [brokers], group: GROUP, sessionTimeout: SESSION } }
+    await writeConfig(folder, { brokers, delivery, dataFolder: join(this.folder, 'data'), isJournalOn, state, node })
     const config = loadConfig(folder, {})
     const { sources, limits } = config.pipeline
     const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
