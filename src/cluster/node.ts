@@ -307,12 +307,9 @@ export class Node {
   /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */
   private partitionFailed(index: number, error: Error): void {
     const partition = this.held.get(index)
-    const isGone = partition === undefined && isClosed(error)
+    if (partition === undefined && isClosed(error)) return
     if (partition !== undefined && isLost(error)) return this.lost(partition, error)
-    if (!(error instanceof RecoveryError)) {
-      if (!isGone) this.fail(error)
-      return
-    }
+    if (!(error instanceof RecoveryError)) return this.fail(error)
     this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
     if (this.partitions.every(({ stoppedBy }) => stoppedBy !== undefined)) this.fail(error)
   }
