@@ -6,8 +6,9 @@
  */
 
 import { type AdmitOptions, admit, type DeadRecord, MiskeyedError } from '../join/batch.ts'
+import type { Clocks } from '../join/clocks.ts'
 import type { EventBatch } from '../join/event.ts'
-import { REFUSED, SKIPPED } from '../join/event.ts'
+import { CLOCK, REFUSED, SKIPPED } from '../join/event.ts'
 import { isBeyondClock } from '../join/replay.ts'
 import type { Rules } from '../join/rules.ts'
 import type { JoinState } from '../join/state.ts'
@@ -65,13 +66,16 @@ export class Flags {
 
 /**
  * Which of a replayed batch's records were late by their own source's clock: the best that a cold replay can tell
- * (SEMANTICS.md section 6). What is quarantined moved no clock then either.
+ * (SEMANTICS.md section 6); in a consolidated topic by the clocks that were told. What is quarantined moved no clock then either.
  */
 export class LateInReplay {
   private readonly highestMs: Float64Array
   private readonly rules: Rules
+  /** Of a consolidated topic: as its records tell them. */
+  private readonly clocks: Clocks | undefined
 
-  constructor(rules: Rules, sources: number) {
+  constructor(rules: Rules, sources: number, clocks?: Clocks) {
+    this.clocks = clocks
     this.rules = rules
     this.highestMs = new Float64Array(sources).fill(Number.NEGATIVE_INFINITY)
   }
@@ -87,10 +91,12 @@ export class LateInReplay {
     const late = new Uint8Array(batch.count)
     let highestMs = this.highestMs[source]
     for (let i = 0; i < batch.count; i++) {
+      if (batch.kind[i] === CLOCK) for (const { name, clockMs } of batch.told.get(i)!) this.clocks?.tell(name, clockMs)
       if (batch.kind[i] >= REFUSED || isBeyondClock(s, batch, i, source)) continue
       if (isQuarantined(source, batch.offset[i])) continue
       if (clockMs[i] > highestMs) highestMs = clockMs[i]
-      late[i] = batch.timeMs[i] < highestMs - outOfOrdernessMs - allowedLatenessMs ? 1 : 0
+      const watermarkMs = this.clocks?.watermarkMs ?? highestMs - outOfOrdernessMs
+      late[i] = batch.timeMs[i] < watermarkMs - allowedLatenessMs ? 1 : 0
     }
     this.highestMs[source] = highestMs
     return late

@@ -82,7 +82,7 @@ export class Partition {
     const sources = options.topics.length
     this.options = options
     this.index = options.partition
-    this.state = new JoinState(options.rules, sources)
+    this.state = new JoinState(options.rules, sources, options.makeClocks?.())
     this.position = new Float64Array(sources)
     this.neededFloor = new Float64Array(sources)
     this.endOffset = new Float64Array(sources).fill(Number.POSITIVE_INFINITY)
@@ -110,7 +110,7 @@ export class Partition {
     const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags } = this
     this.parts = { state, users, store, spill, memory, output, flags, waiting, observe: options.observe }
-    const lateInReplay = new LateInReplay(options.rules, sources)
+    const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())
     const { batch, position, coveredTo, rates } = this
     const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }
     this.rebuild = new Rebuild({ ...options, parts: replayParts, memory, rates, waiting })

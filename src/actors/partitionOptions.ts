@@ -1,6 +1,7 @@
 /** What a partition is made of and told, and what it tells: the shapes around partition.ts. */
 import type { ActorSystemRef } from 'nact'
 import type { SourceReader } from '../codec/port.ts'
+import type { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { JoinState } from '../join/state.ts'
 import type { BeforeRecord } from '../join/turn.ts'
@@ -19,6 +20,8 @@ export interface PartitionOptions {
   /** Topics of the sources, in their order. */
   readonly topics: readonly string[]
   readonly readers: readonly SourceReader[]
+  /** Where other clocks than the sources' own count: those told in a consolidated topic. */
+  readonly makeClocks?: () => Clocks
   readonly outlets: Outlets
   readonly system: ActorSystemRef
   readonly clock: Clock

@@ -45,6 +45,15 @@ export function encodeMetadata(position: Position): string {
   return text
 }
 
+/** What commits a position: an entry a source, all with the same metadata. */
+export function entriesOf(
+  position: Position,
+  partition: number,
+): readonly { topic: string; partition: number; offset: number; metadata: string }[] {
+  const metadata = encodeMetadata(position)
+  return [...position.sources].map(([topic, { offset }]) => ({ topic, partition, offset, metadata }))
+}
+
 export class MetadataError extends Error {
   override name = 'MetadataError'
 }

@@ -1,6 +1,7 @@
 /**
  * A journal segment: one chunk as it was joined, in one value. The chunk's bytes as they lie, its columns, and what
- * arrival decided of each record (accepted or not, late or not), which the log alone would not tell again.
+ * arrival decided of each record (accepted or not, late or not), which the log alone would not tell again. Where headers
+ * lie only where a record has any: those of a consolidated topic are read by them.
  *
  * Owns: the format, version 1. A segment of another version is not read: the journal is a cache.
  */
@@ -24,7 +25,7 @@ export interface Segment {
 
 /** Bytes of the chunk's segment. */
 export function segmentBytes(chunk: RawChunk): number {
-  return HEADER_BYTES + chunk.count * COLUMN_BYTES + chunk.bytes.length
+  return HEADER_BYTES + chunk.count * (COLUMN_BYTES + headerColumns(chunk).length * 4) + chunk.bytes.length
 }
 
 /** Writes the segment to the front of `into`, where it has room, else to a buffer of its own; gives the segment's bytes. */
@@ -36,6 +37,7 @@ export function encodeSegment(
   into?: Buffer,
 ): Buffer {
   const n = chunk.count
+  const headers = headerColumns(chunk)
   const size = segmentBytes(chunk)
   const out = into !== undefined && into.length >= size ? into.subarray(0, size) : Buffer.allocUnsafe(size)
   out.writeUInt32LE(VERSION, 0)
@@ -45,15 +47,21 @@ export function encodeSegment(
   out.writeDoubleLE(fromOffset, 16)
   out.writeDoubleLE(chunk.nextOffset, 24)
   out.writeDoubleLE(chunk.highWatermark, 32)
-  out.writeDoubleLE(0, 40)
+  out.writeDoubleLE(headers.length, 40)
   let at = HEADER_BYTES
-  for (const column of [chunk.offset, chunk.stampMs, chunk.valueAt, chunk.valueLength]) {
+  for (const column of [chunk.offset, chunk.stampMs, chunk.valueAt, chunk.valueLength, ...headers]) {
     out.set(new Uint8Array(column.buffer, column.byteOffset, n * column.BYTES_PER_ELEMENT), at)
     at += n * column.BYTES_PER_ELEMENT
   }
   out.set(flags.subarray(0, n), at)
   out.set(chunk.bytes, at + n)
   return out
+}
+
+/** None where no record has headers. */
+function headerColumns({ count, headersAt, headersLength }: RawChunk): readonly Int32Array[] {
+  for (let i = 0; i < count; i++) if (headersLength[i] > 1) return [headersAt, headersLength]
+  return []
 }
 
 /** Undefined where the bytes are no segment of this version. */
@@ -66,7 +74,8 @@ export function decodeSegment(
   const source = bytes.readUInt32LE(4)
   const n = bytes.readUInt32LE(8)
   const size = bytes.readUInt32LE(12)
-  if (bytes.length !== HEADER_BYTES + n * COLUMN_BYTES + size) return undefined
+  const more = bytes.readDoubleLE(40)
+  if (bytes.length !== HEADER_BYTES + n * (COLUMN_BYTES + more * 4) + size) return undefined
   // Typed arrays need aligned memory: columns are copied out, which is also what frees the rest of the buffer.
   let at = HEADER_BYTES
   const take = (length: number): ArrayBuffer => {
@@ -79,9 +88,11 @@ export function decodeSegment(
   const stampMs = new Float64Array(take(n * 8))
   const valueAt = new Int32Array(take(n * 4))
   const valueLength = new Int32Array(take(n * 4))
+  const zero = new Int32Array(n)
+  const headersAt = more === 0 ? zero : new Int32Array(take(n * 4))
+  const headersLength = more === 0 ? zero : new Int32Array(take(n * 4))
   const flags = new Uint8Array(take(n))
   const none = new Int32Array(n).fill(-1)
-  const zero = new Int32Array(n)
   return {
     source,
     fromOffset: bytes.readDoubleLE(16),
@@ -99,8 +110,8 @@ export function decodeSegment(
       keyLength: none,
       valueAt,
       valueLength,
-      headersAt: zero,
-      headersLength: zero,
+      headersAt,
+      headersLength,
     },
   }
 }

@@ -17,6 +17,7 @@ interface StartOptions {
   readonly nodes: string
   readonly id?: string
   readonly allowPipelineChange?: boolean
+  readonly repartition: boolean
 }
 
 export function addCluster(program: Command): void {
@@ -28,6 +29,7 @@ export function addCluster(program: Command): void {
     .option('--config <folder>', 'configuration folder', 'config')
     .option('--nodes <n>', 'how many nodes, each a process of its own', '1')
     .option('--id <name>', "the node's name (node-1); of several, what their names begin with (node)")
+    .option('--no-repartition', 'only join the consolidated topic: `postview repartition` processes write it')
     .option('--allow-pipeline-change', 'work beside nodes of another pipeline, where the change can be rolled out')
     .action(async (options: StartOptions) => {
       const nodes = countOf(options.nodes)
@@ -40,7 +42,7 @@ export function addCluster(program: Command): void {
       const id = options.id ?? (nodes === 1 ? `${DEFAULT_NAME}-1` : DEFAULT_NAME)
       const running =
         nodes === 1
-          ? startNode(config, id, { allowChange: options.allowPipelineChange })
+          ? startNode(config, id, { allowChange: options.allowPipelineChange, repartitions: options.repartition })
           : runNodes({
               children: childrenOf(options, nodes, id, config),
               logger: makeLogger(config.node.log.level, { parent: id }),
@@ -71,6 +73,7 @@ function childrenOf(options: StartOptions, nodes: number, name: string, { node }
       args: [
         ...['cluster', 'start', '--config', options.config, '--id', id],
         ...(options.allowPipelineChange ? ['--allow-pipeline-change'] : []),
+        ...(options.repartition ? [] : ['--no-repartition']),
       ],
       env: {
         [variableOf(['dataDir'])]: join(node.dataDir, encodeURIComponent(id)),

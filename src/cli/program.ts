@@ -10,6 +10,7 @@ import { addGenerate } from './generate.ts'
 import { addInspect } from './inspect.ts'
 import { addJoin } from './join.ts'
 import { addLedger } from './ledger.ts'
+import { addRepartition } from './repartition.ts'
 import { addRepl } from './repl.ts'
 import { addSchema } from './schema.ts'
 
@@ -29,6 +30,7 @@ export function makeProgram(): Command {
   addSchema(program)
   addGenerate(program)
   addJoin(program)
+  addRepartition(program)
   addDemo(program)
   return program
 }

@@ -14,7 +14,8 @@
  */
 import { type ActorSystemRef, start as startSystem } from 'nact'
 import { Partition } from '../actors/partition.ts'
-import { encodeMetadata } from '../actors/position.ts'
+import type { PartitionOptions } from '../actors/partitionOptions.ts'
+import { entriesOf } from '../actors/position.ts'
 import { RecoveryError, readQuarantine, startOf } from '../actors/recovery.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -32,6 +33,7 @@ import {
   type Reader,
   type StartPosition,
 } from '../log/port.ts'
+import { toldClocksOf } from '../repartition/clocks.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Durations } from '../time/durations.ts'
 import type { Delivery } from './delivery.ts'
@@ -45,6 +47,7 @@ import { rulesOf, watchOf } from './rules.ts'
 import { Slots } from './slots.ts'
 import { Standing } from './standing.ts'
 import { toldOf } from './told.ts'
+import { joinTopics } from './topics.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
@@ -53,11 +56,7 @@ const ENDS_EVERY_MS = 250
 /** What one partition's replay holds of the log: two fetches. */
 const REPLAY_BYTES = 8 * 2 ** 20
 
-export interface Logger {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
+export type Logger = Readonly<Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>>
 
 export interface NodeOptions {
   readonly config: Config
@@ -96,6 +95,7 @@ export class Node {
   private readonly replays: Slots
   private readonly ends: EndsPoller
   private standing!: Standing
+  private makeClocks: PartitionOptions['makeClocks']
   private reader!: Reader
   private delivery: Delivery | undefined
   private outlets!: OpenOutlets
@@ -114,7 +114,7 @@ export class Node {
     this.config = config
     this.log = log
     this.clock = options.clock ?? systemClock
-    this.topics = config.pipeline.sources.map((source) => source.topic)
+    this.topics = joinTopics(config.pipeline)
     this.rules = rulesOf(config)
     this.delays = watchOf(config, this.rules, this.clock)
     this.system = startSystem()
@@ -161,6 +161,7 @@ export class Node {
     const [views] = await log.topics([this.topics[0]])
     if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
     this.partitionCount = views.partitions
+    this.makeClocks = await toldClocksOf(log, config.pipeline, this.rules)
     const owned = () => this.held.numbers
     this.standing = new Standing({ id: this.id, url, pipeline: config.pipeline, owned })
     await this.standing.lookInto(this.options.journal, this.partitionCount)
@@ -275,12 +276,7 @@ export class Node {
       for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
       void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
-      const metadata = encodeMetadata(start.position)
-      if (start.isFirst) {
-        for (const [topic, at] of start.position.sources) {
-          first.push({ topic, partition: index, offset: at.offset, metadata })
-        }
-      }
+      if (start.isFirst) first.push(...entriesOf(start.position, index))
     }
     if (first.length > 0) await this.commitFirst(first, fresh)
     this.options.logger.info({ partitions: fresh }, 'partitions assigned')
@@ -357,6 +353,7 @@ export class Node {
       rules: this.rules,
       topics: this.topics,
       readers: this.options.readers,
+      makeClocks: this.makeClocks,
       outlets: this.outlets,
       system: this.system,
       clock: this.clock,

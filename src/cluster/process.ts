@@ -12,6 +12,8 @@ import type { Config } from '../config/load.ts'
 import { askingHeaders } from '../inspect/access.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import type { Log } from '../log/port.ts'
+import { joinReaders, startRepartitioner } from '../repartition/open.ts'
+import type { Repartitioner } from '../repartition/repartitioner.ts'
 import { admit } from './admission.ts'
 import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
@@ -32,19 +34,21 @@ const GARBAGE_PERCENT = 20
 export interface StartOptions {
   /** `--allow-pipeline-change`. */
   readonly allowChange?: boolean
+  /** Whether this node also rewrites the sources, where the pipeline asks for it. */
+  readonly repartitions?: boolean
 }
 
 export async function startNode(
   config: Config,
   id: string,
-  { allowChange = false }: StartOptions = {},
+  { allowChange = false, repartitions = true }: StartOptions = {},
 ): Promise<number> {
   const logger = faultLog(makeLogger(config.node.log.level, { node: id }))
   if (config.node.memory.stateBytes < SMALL_STATE_BYTES) setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const stopped = toldToStop()
   const folder = await takeDataFolder(config.node.dataDir)
   try {
-    return await runNode(config, id, logger, stopped, allowChange)
+    return await runNode(config, id, logger, stopped, { allowChange, repartitions })
   } finally {
     await folder.release()
   }
@@ -97,10 +101,11 @@ async function runNode(
   id: string,
   logger: ReturnType<typeof faultLog>,
   stopped: Promise<void>,
-  allowChange: boolean,
+  { allowChange, repartitions }: Required<StartOptions>,
 ): Promise<number> {
   const { limits } = config.pipeline
-  const readers = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
+  const sources = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
+  const readers = joinReaders(config.pipeline, sources)
   const log = await openLog(config, id, logger)
   await setUp({ log, config, readers, logger }).catch(async (error: Error) => {
     await log.close()
@@ -115,11 +120,13 @@ async function runNode(
   const { dataDir } = config.node
   const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined
+  let repartitioner: Repartitioner | undefined
   const stop = async (): Promise<number> => {
     logger.info({}, 'stopping')
     setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
     reported()
     // Meanwhile it answers: alive, and not ready.
+    await repartitioner?.stop()
     await node.stop()
     await control?.close()
     await journal.close()
@@ -133,7 +140,7 @@ async function runNode(
     control = await startControlServer({
       node,
       inside: { node },
-      readers,
+      readers: sources,
       control: config.node.control,
       dataDir,
       version: readVersion(),
@@ -143,8 +150,11 @@ async function runNode(
     const url = reachedAt(control.url, config.node.control)
     const isStarted = await Promise.race([node.start(url).then(() => true), node.failed, stopped.then(() => false)])
     if (!isStarted) return await stop()
+    if (repartitions && config.pipeline.repartition !== undefined) {
+      repartitioner = await startRepartitioner({ config, log, readers: sources, logger })
+    }
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
-    await Promise.race([stopped, node.failed])
+    await Promise.race([stopped, node.failed, repartitioner?.failed ?? stopped])
   } catch (error) {
     logger.flush()
     logger.error({ error: (error as Error).message }, 'the node cannot go on')

@@ -8,7 +8,7 @@ import type { SourceReader } from '../codec/port.ts'
 import type { Log } from '../log/port.ts'
 import type { Finding } from './finding.ts'
 import { checkKeying } from './keying.ts'
-import { ensureTopics, sourceTopics, type TopicsConfig } from './topics.ts'
+import { ensureTopics, joinTopics, type TopicsConfig } from './topics.ts'
 
 export interface SetupOptions {
   readonly log: Log
@@ -22,7 +22,7 @@ export async function setUp({ log, config, readers, logger }: SetupOptions): Pro
   const keying = await checkKeying({
     log,
     readers,
-    topics: sourceTopics(config.pipeline),
+    topics: joinTopics(config.pipeline),
     onMiskeyed: config.pipeline.onMiskeyed,
     group: config.node.group,
   })

@@ -26,10 +26,16 @@ export function sourceTopics({ sources }: Pipeline): readonly string[] {
   return sources.map((source) => source.topic)
 }
 
-/** The topics that samples, side outputs and dead letters go to. */
-export function outputTopics({ sinks, sideOutputs }: Pipeline): readonly string[] {
+/** What is joined: the sources, or the consolidated topic that they are rewritten into. */
+export function joinTopics(pipeline: Pipeline): readonly string[] {
+  return pipeline.repartition === undefined ? sourceTopics(pipeline) : [pipeline.repartition.topic]
+}
+
+/** The topics that are written: samples, side outputs, dead letters, and the consolidated one. */
+export function outputTopics({ sinks, sideOutputs, repartition }: Pipeline): readonly string[] {
   const samples = sinks.flatMap((sink) => (sink.type === 'kafka' ? [sink.topic] : []))
-  return [...samples, sideOutputs.late, sideOutputs.orphans, sideOutputs.deadLetters]
+  const consolidated = repartition === undefined ? [] : [repartition.topic]
+  return [...consolidated, ...samples, sideOutputs.late, sideOutputs.orphans, sideOutputs.deadLetters]
 }
 
 export async function checkTopics(log: Log, config: TopicsConfig): Promise<readonly Finding[]> {
@@ -41,7 +47,7 @@ export async function checkTopics(log: Log, config: TopicsConfig): Promise<reado
   return [
     ...sources.map((topic) => existence(topic, found, sourceMissing(topic, log.kind))),
     ...outputs.map((topic) => existence(topic, found, outputMissing(topic, config, log.kind, partitions))),
-    ...samePartitions(sources, outputs, found),
+    ...samePartitions(joinTopics(pipeline), outputs, found),
     ...settings(sources, outputs, found, pipeline),
   ]
 }
@@ -76,7 +82,10 @@ function partitionsOf(
   { pipeline, node }: TopicsConfig,
   kind: Log['kind'],
 ): number | undefined {
-  const known = sourceTopics(pipeline).find((topic) => found.has(topic))
+  const { repartition } = pipeline
+  const given = repartition !== undefined && !found.has(repartition.topic) ? repartition.partitions : undefined
+  if (given !== undefined) return given
+  const known = [...joinTopics(pipeline), ...sourceTopics(pipeline)].find((topic) => found.has(topic))
   if (known !== undefined) return found.get(known)!.partitions
   return kind === 'embedded' ? node.embedded.partitions : undefined
 }
@@ -149,6 +158,9 @@ function settings(
   return [
     ...existing(sources).flatMap((info) => checkInput(info, neededMs)),
     // Dead letters hold decisions that recovery reads back.
-    ...existing(outputs).flatMap((info) => checkOutput(info, info.topic === deadLetters ? neededMs : 0)),
+    // The consolidated topic is what a restart replays.
+    ...existing(outputs).flatMap((info) =>
+      checkOutput(info, [deadLetters, pipeline.repartition?.topic].includes(info.topic) ? neededMs : 0),
+    ),
   ]
 }

@@ -4,10 +4,15 @@
  */
 export interface Pipeline {
   readonly name: string
-  /** The views first, then the engagement topics in their order. Indices into this list number the sources. */
+  /**
+   * The views first, then the engagement topics in their order; with `repartition` there may be several of views.
+   * Indices into this list number the sources.
+   */
   readonly sources: readonly Source[]
   readonly labels: readonly Label[]
   readonly time: TimeRules
+  /** The consolidated topic that the sources are rewritten into, keyed by user, and that is joined in their stead. */
+  readonly repartition?: { readonly topic: string; readonly partitions?: number }
   readonly onMiskeyed: 'stop' | 'deadLetter'
   readonly createTopics: boolean
   readonly sinks: readonly SinkSpec[]

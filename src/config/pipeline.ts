@@ -22,9 +22,9 @@ type SinkFile = PipelineFile['sinks'][number]
 export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline {
   const problems = [...topicProblems(given, from.file), ...deliveryProblems(given, from.file)]
   const sources = [
-    sourceFrom('views', given.sources.views, 'sources.views', from, problems),
-    ...given.sources.engagements.map((source, i) =>
-      sourceFrom('engagements', source, `sources.engagements.${i}`, from, problems),
+    ...sourcesFrom('views', given.sources.views, 'sources.views', from, problems),
+    ...given.sources.engagements.flatMap((source, i) =>
+      sourcesFrom('engagements', source, `sources.engagements.${i}`, from, problems),
     ),
   ]
   if (problems.length > 0) throw new ConfigError(problems)
@@ -39,6 +39,7 @@ export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline 
       default: fallback,
     })),
     time: timeFrom(given.time),
+    ...(given.repartition === undefined ? {} : { repartition: given.repartition }),
     onMiskeyed: given.onMiskeyed,
     createTopics: given.createTopics,
     sinks: given.sinks.map((sink, i) => sinkFrom(sink, `sinks.${i}`, from)),
@@ -73,19 +74,20 @@ function limitsFrom(limits: PipelineFile['limits']): Pipeline['limits'] {
   }
 }
 
-function sourceFrom(
+/** One for each of the topics, which share all else. */
+function sourcesFrom(
   role: Source['role'],
   given: ViewsFile | EngagementsFile,
   key: string,
   from: SecretSource,
   problems: Problem[],
-): Source {
+): Source[] {
   const fields = fieldsFrom(given.fields)
   const format = collecting(problems, () => formatFrom(given.format, `${key}.format`, from))
   if (format !== undefined && 'schema' in format && format.schema !== undefined) {
     problems.push(...missingFields(given.fields, format.schema, `${key}.fields`, from.file))
   }
-  return { role, topic: given.topic, format: format ?? { type: 'json' }, fields }
+  return given.topic.map((topic) => ({ role, topic, format: format ?? { type: 'json' }, fields }))
 }
 
 function fieldsFrom(given: ViewsFile['fields'] | EngagementsFile['fields']): FieldMap {
@@ -161,27 +163,34 @@ function sampleFormatFrom(
 
 /** No topic may be named twice: not read twice, not written twice, and never read and written. */
 function topicProblems(given: PipelineFile, file: string): Problem[] {
-  const named: [key: string, topic: string][] = [['sources.views.topic', given.sources.views.topic]]
-  for (const [i, source] of given.sources.engagements.entries())
-    named.push([`sources.engagements.${i}.topic`, source.topic])
+  const problems: Problem[] = []
+  const named: [key: string, topic: string][] = []
+  const { views, engagements } = given.sources
+  const sources = [['views', views.topic], ...engagements.map(({ topic }, i) => [`engagements.${i}`, topic])] as const
+  for (const [name, topics] of sources as readonly (readonly [string, readonly string[]])[]) {
+    const key = `sources.${name}.topic`
+    for (const topic of topics) named.push([key, topic])
+    if (topics.length === 1 || given.repartition !== undefined) continue
+    problems.push(problem(file, key, 'a list of topics needs repartition: { topic: NAME }', topics.join(', ')))
+  }
+  if (given.repartition !== undefined) named.push(['repartition.topic', given.repartition.topic])
   for (const [i, sink] of given.sinks.entries()) if (sink.type === 'kafka') named.push([`sinks.${i}.topic`, sink.topic])
   for (const [name, topic] of Object.entries(given.sideOutputs)) named.push([`sideOutputs.${name}`, topic])
 
-  const problems: Problem[] = []
   const first = new Map<string, string>()
   for (const [key, topic] of named) {
     const other = first.get(topic)
     if (other === undefined) first.set(topic, key)
     else problems.push(problem(file, key, `is the topic of ${other} too`, topic))
   }
-  const sources = 1 + given.sources.engagements.length
-  if (sources > MAX_SOURCES) {
+  const count = views.topic.length + engagements.reduce((total, { topic }) => total + topic.length, 0)
+  if (count > MAX_SOURCES) {
     problems.push(
       problem(
         file,
         'sources.engagements',
         `at most ${MAX_SOURCES - 1} topics: a commit must hold the state of each`,
-        sources - 1,
+        count - 1,
       ),
     )
   }

@@ -46,13 +46,10 @@ const format = z
     }
   })
 
+/** One topic, or several of one format, which `repartition` makes one of. */
 const topic = z
-  .union([topicName(), z.array(z.unknown())], { error: 'must be the name of a topic' })
-  .transform((given, context) => {
-    if (typeof given === 'string') return given
-    context.addIssue({ code: 'custom', message: `a list of topics is ${NOT_BUILT}: name one topic` })
-    return z.NEVER
-  })
+  .union([topicName(), z.array(topicName()).min(1)], { error: 'must be the name of a topic, or a list of names' })
+  .transform((given) => [given].flat())
 
 const time = z.union(
   [fieldPath(), z.strictObject({ field: fieldPath(), unit: choice(['s', 'ms', 'us']).optional() })],
@@ -172,6 +169,12 @@ export const pipelineShape = z.strictObject({
         .default(1),
     })
     .prefault({}),
+  repartition: z
+    .strictObject({
+      topic: topicName(),
+      partitions: positive(count()).optional(),
+    })
+    .optional(),
   onMiskeyed: choice(['stop', 'deadLetter']).prefault('stop'),
   createTopics: z.boolean({ error: 'must be true or false' }).default(false),
   sinks: z

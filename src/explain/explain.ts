@@ -60,6 +60,9 @@ export class Explainer {
   private readonly topics: readonly string[]
 
   constructor(options: ExplainerOptions) {
+    if (options.pipeline.repartition !== undefined) {
+      throw new Error('explaining samples of a consolidated topic (repartition) is not built yet')
+    }
     this.options = options
     this.topics = options.pipeline.sources.map((source) => source.topic)
   }

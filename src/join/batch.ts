@@ -8,7 +8,7 @@
  */
 import * as B from './blocks.ts'
 import { dueMs, findUser } from './decide.ts'
-import { type EventBatch, REFUSED, SKIPPED, VIEW } from './event.ts'
+import { CLOCK, type EventBatch, REFUSED, SKIPPED, VIEW } from './event.ts'
 import * as E from './evolve.ts'
 import { murmur2, partitionOf } from './hash.ts'
 import * as L from './layout.ts'
@@ -60,7 +60,8 @@ export function admit(s: JoinState, batch: EventBatch, options: AdmitOptions): r
   const byArrival = s.rules.basis === 'arrival'
   const latestMs = options.wallMs + s.rules.maxClockSkewMs
   for (let i = 0; i < count; i++) {
-    if (kind[i] !== SKIPPED) {
+    if (kind[i] === CLOCK) for (const { name, clockMs } of batch.told.get(i)!) s.clocks.tell(name, clockMs)
+    else if (kind[i] !== SKIPPED) {
       s.ledger[Count.RECORDS]++
       const fate = kind[i] === REFUSED ? batch.refusals.get(i) : isolate(s, batch, i, latestMs, options)
       if (fate === undefined) s.clocks.record(options.source, byArrival ? batch.stampMs[i] : batch.timeMs[i])

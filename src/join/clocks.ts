@@ -74,6 +74,9 @@ export class Clocks {
     return this.caughtUp[source] === 1
   }
 
+  /** A record told another's clock: only in a consolidated topic (toldClocks.ts). */
+  tell(_name: string, _clockMs: number): void {}
+
   /** The end of all input: everything is final. */
   finish(): void {
     this.watermarkMs = Number.POSITIVE_INFINITY

@@ -13,6 +13,14 @@ export const ENGAGEMENT = 1
 export const REFUSED = 2
 /** Taken before, or quarantined: counted elsewhere, and to be passed over. Greater than REFUSED. */
 export const SKIPPED = 3
+/** No event: it tells clocks (`told`). In a consolidated topic alone. */
+export const CLOCK = 4
+
+/** How far a source partition is, as told by a record. */
+export interface ToldClock {
+  readonly name: string
+  readonly clockMs: number
+}
 
 const INITIAL_TEXT_BYTES = 1 << 16
 
@@ -49,6 +57,8 @@ export class EventBatch {
 
   /** Why record i was refused. */
   readonly refusals = new Map<number, string>()
+  /** What record i of kind CLOCK tells. */
+  readonly told = new Map<number, readonly ToldClock[]>()
   /** Those refused for what the log alone would not tell again. */
   readonly decided = new Set<number>()
 
@@ -59,6 +69,7 @@ export class EventBatch {
     this.textEnd = 0
     if (this.refusals.size > 0) this.refusals.clear()
     if (this.decided.size > 0) this.decided.clear()
+    if (this.told.size > 0) this.told.clear()
     if (count <= this.kind.length) return
     const room = Math.max(count, this.kind.length * 2, 256)
     this.kind = new Uint8Array(room)

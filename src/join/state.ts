@@ -98,14 +98,14 @@ export class JoinState {
   /** Segments of events that began to be needed. */
   readonly retained = new NumberList(Uint32Array)
 
-  constructor(rules: Rules, sources: number) {
+  constructor(rules: Rules, sources: number, clocks = new Clocks(rules, sources)) {
     this.rules = rules
     this.sources = sources
     this.users = new ChainTable(this.arena, NEXT, U_HASH)
     this.ids = new ChainTable(this.arena, V_ID_NEXT, V_ID_HASH)
     this.items = new ChainTable(this.arena, V_ITEM_NEXT, V_ITEM_HASH)
     this.engagements = new ChainTable(this.arena, E_CHAIN, E_HASH)
-    this.clocks = new Clocks(rules, sources)
+    this.clocks = clocks
     this.ledger = newLedger()
     this.labelSince = new Float64Array(rules.labels.length).fill(Number.NEGATIVE_INFINITY)
     this.settled = newLedger()

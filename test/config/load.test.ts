@@ -185,7 +185,10 @@ describe('the fingerprint', () => {
     }
     const base = digestsOf({})
     expect(differingKeys(base, digestsOf({ createTopics: true }))).toEqual([])
-    expect(differingKeys(base, digestsOf({ 'labels.click.within': '11m' }))).toEqual(['labels.click'])
+    expect(differingKeys(base, digestsOf({ 'labels.click.within': '11m' }))).toEqual([
+      'labels (the longest within)',
+      'labels.click',
+    ])
     expect(differingKeys(base, digestsOf({ time: { allowedLateness: '1s' } }))).toEqual(['time.allowedLateness'])
     expect(differingKeys(base, digestsOf({ limits: { depth: 5 } }))).toEqual(['limits.depth'])
     const added = digestsOf({ 'labels.buy': { on: 'buy', within: '1s' } })

@@ -31,7 +31,7 @@ describe('what is wrong is refused with the key named', () => {
       'sinks.0.type',
       /only topics take part in a transaction/,
     ],
-    ['a list of topics', { 'sources.views.topic': ['a', 'b'] }, 'sources.views.topic', /not built yet/],
+    ['a list of topics alone', { 'sources.views.topic': ['a', 'b'] }, 'sources.views.topic', /needs repartition/],
     [
       'an unknown fold',
       { labels: { click: { ...label, fold: 'mean' } } },

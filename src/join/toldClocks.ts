@@ -1,0 +1,57 @@
+/**
+ * The clocks of a consolidated topic: told by records in it, one for each partition of the sources that it is made of.
+ *
+ * What lies in a consolidated partition says nothing of what is still to come: that depends on how far whoever writes it
+ * has read the sources. So the writer tells each source partition's clock, behind the events that it stands for, and the
+ * watermark is the least of them. Being caught up on the consolidated topic is evidence of nothing: a writer that stands
+ * still stalls time, and mints no negatives.
+ *
+ * Invariants: the watermark never goes back, and does not move before every source partition has told its clock.
+ */
+import { Clocks } from './clocks.ts'
+import type { Rules } from './rules.ts'
+
+/** A source partition is left out: it is silent under `idle: ignore`, or never had an event. */
+export const LEFT_OUT = Number.POSITIVE_INFINITY
+
+export class ToldClocks extends Clocks {
+  private readonly told: Map<string, number>
+
+  /** `names`: of all source partitions. */
+  constructor(rules: Rules, names: readonly string[]) {
+    super(rules, 1)
+    this.told = new Map(names.map((name) => [name, Number.NEGATIVE_INFINITY]))
+  }
+
+  override tell(name: string, clockMs: number): void {
+    this.told.set(name, clockMs)
+    let least = LEFT_OUT
+    for (const ms of this.told.values()) if (ms < least) least = ms
+    if (least !== LEFT_OUT && least > this.watermarkMs) this.watermarkMs = least
+  }
+
+  /** An event moves no clock; the highest time is kept for what a commit tells. */
+  override record(source: number, timeMs: number): void {
+    if (timeMs > this.highestMs[source]) this.highestMs[source] = timeMs
+  }
+
+  override heard(): void {}
+
+  override atEnd(): void {}
+
+  override behind(): void {}
+
+  override isAtEnd(): boolean {
+    return false
+  }
+
+  override clockMs(): number {
+    return this.watermarkMs
+  }
+
+  /** Those that hold the watermark back, with how far they are. */
+  slowest(): readonly (readonly [name: string, clockMs: number])[] {
+    const least = Math.min(...this.told.values())
+    return [...this.told].filter(([, clockMs]) => clockMs === least)
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Rewrites records into the consolidated topic: each to the partition of its user, with its bytes as they are, and each
+ * owned source partition's clock into every partition, behind the events that it stands for.
+ *
+ * Invariant: what is added for one consolidated partition is appended in the order of adding (sinks/batches.ts), so a
+ * clock is never ahead of the events below it.
+ *
+ * What cannot be read goes where its source partition says, and is refused there with its reason: one way for bad input.
+ */
+import type { SourceReader } from '../codec/port.ts'
+import type { Source } from '../config/model.ts'
+import type { Clocks } from '../join/clocks.ts'
+import { EventBatch, REFUSED, type ToldClock } from '../join/event.ts'
+import { murmur2, partitionOf } from '../join/hash.ts'
+import { LEFT_OUT } from '../join/toldClocks.ts'
+import type { RawChunk } from '../log/chunk.ts'
+import type { RecordHeader } from '../log/recordBatch/builder.ts'
+import type { BatchedTopic } from '../sinks/batches.ts'
+import type { Lane } from './lanes.ts'
+import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN } from './origin.ts'
+
+/** Told again though unchanged: whoever begins to read learns where everybody is. */
+const TELL_ALL_EVERY_MS = 1000
+
+export interface RouterOptions {
+  readonly sources: readonly Source[]
+  readonly readers: readonly SourceReader[]
+  readonly out: BatchedTopic
+  /** Of the consolidated topic. */
+  readonly partitions: number
+  /** How far the clock of an event may be ahead of the machine's: beyond it the event moves none. */
+  readonly maxClockSkewMs: number
+  readonly byArrival: boolean
+}
+
+export class Router {
+  private readonly options: RouterOptions
+  private readonly batch = new EventBatch()
+  /** Per lane: the clock as it was told last. */
+  private readonly toldMs: number[] = []
+  private toldAllAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: RouterOptions) {
+    this.options = options
+  }
+
+  /** Undefined where the chunk can be routed at once. */
+  prepare({ source }: Lane, chunk: RawChunk): Promise<void> | undefined {
+    return this.options.readers[source].prepare(chunk)
+  }
+
+  /** Adds the chunk's records at and above the lane's position; moves its clock. Returns how many there were. */
+  route(lane: Lane, index: number, chunk: RawChunk, clocks: Clocks, wallMs: number): number {
+    const { sources, readers, byArrival } = this.options
+    const { batch } = this
+    const { format } = sources[lane.source]
+    readers[lane.source].read(chunk, batch)
+    const latestMs = wallMs + this.options.maxClockSkewMs
+    let count = 0
+    for (let i = 0; i < batch.count; i++) {
+      const offset = chunk.offset[i]
+      if (offset < lane.position) continue
+      count++
+      const origin = encodeOrigin({ topic: lane.topic, partition: lane.partition, offset }, format)
+      this.add(lane, chunk, i, [[ORIGIN, origin]])
+      const clockMs = byArrival ? batch.stampMs[i] : batch.timeMs[i]
+      if (batch.kind[i] < REFUSED && batch.timeMs[i] <= latestMs && clockMs <= latestMs) clocks.record(index, clockMs)
+    }
+    return count
+  }
+
+  /** Adds clocks that have moved, at times all of them. False: there was nothing to tell. */
+  tell(lanes: readonly Lane[], clocks: Clocks, wallMs: number, nowMs: number): boolean {
+    const isAll = nowMs - this.toldAllAtMs >= TELL_ALL_EVERY_MS
+    if (isAll) this.toldAllAtMs = nowMs
+    const told: ToldClock[] = []
+    for (const [index, { isOwned, name }] of lanes.entries()) {
+      const clockMs = isOwned ? clockOf(clocks, index) : Number.NEGATIVE_INFINITY
+      if (clockMs === Number.NEGATIVE_INFINITY || (!isAll && this.toldMs[index] === clockMs)) continue
+      this.toldMs[index] = clockMs
+      told.push({ name, clockMs })
+    }
+    if (told.length === 0) return false
+    const value = encodeClocks(told)
+    const headers: RecordHeader[] = [[CLOCKS, Buffer.alloc(0)]]
+    const { out, partitions } = this.options
+    for (let partition = 0; partition < partitions; partition++) {
+      out.add(partition, wallMs, null, 0, -1, value, 0, value.length, headers)
+    }
+    return true
+  }
+
+  push(): void {
+    for (let partition = 0; partition < this.options.partitions; partition++) this.options.out.push(partition)
+  }
+
+  private add(lane: Lane, chunk: RawChunk, i: number, headers: readonly RecordHeader[]): void {
+    const { batch } = this
+    const { out, partitions } = this.options
+    const isRead = batch.kind[i] < REFUSED
+    const partition = isRead
+      ? partitionOf(murmur2(batch.text, batch.userAt[i], batch.userLength[i]), partitions)
+      : lane.partition % partitions
+    const key = isRead ? batch.text : chunk.bytes
+    const keyAt = isRead ? batch.userAt[i] : chunk.keyAt[i]
+    const keyLength = isRead ? batch.userLength[i] : chunk.keyLength[i]
+    out.add(
+      partition,
+      chunk.stampMs[i],
+      key,
+      keyAt,
+      keyLength,
+      chunk.bytes,
+      chunk.valueAt[i],
+      chunk.valueLength[i],
+      headers,
+    )
+  }
+}
+
+/** As it is told: whole milliseconds; LEFT_OUT where it holds nobody. */
+function clockOf(clocks: Clocks, index: number): number {
+  const clockMs = clocks.clockMs(index)
+  return Number.isNaN(clockMs) ? LEFT_OUT : Math.floor(clockMs)
+}

@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest'
+import { LEFT_OUT, ToldClocks } from '../../src/join/toldClocks.ts'
+import { rulesOf } from '../support/pureJoin.ts'
+
+const RULES = rulesOf({
+  partitions: 1,
+  sources: ['all'],
+  basis: 'event',
+  outOfOrdernessMs: 0,
+  allowedLatenessMs: 0,
+  clockSkewToleranceMs: 0,
+  rememberSealedMs: 0,
+  maxClockSkewMs: null,
+  labels: [{ name: 'click', on: 'click', withinMs: 1, fold: 'any', default: 0 }],
+})
+
+test('the watermark is the least of all clocks, once each has been told', () => {
+  const clocks = new ToldClocks(RULES, ['a 0', 'a 1', 'b 0'])
+  clocks.tell('a 0', 50)
+  clocks.tell('b 0', 70)
+  expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+  clocks.tell('a 1', 60)
+  expect(clocks.watermarkMs).toBe(50)
+  expect(clocks.slowest()).toEqual([['a 0', 50]])
+  clocks.tell('a 0', 90)
+  expect(clocks.watermarkMs).toBe(60)
+})
+
+test('it never goes back, whoever tells an old clock, and after a restart waits for all of them', () => {
+  const clocks = new ToldClocks(RULES, ['a 0', 'b 0'])
+  clocks.restore(40, [45])
+  clocks.tell('a 0', 100)
+  expect(clocks.watermarkMs).toBe(40)
+  clocks.tell('b 0', 80)
+  clocks.tell('b 0', 20)
+  expect(clocks.watermarkMs).toBe(80)
+})
+
+test('who is left out holds nobody; where all are, nothing moves', () => {
+  const clocks = new ToldClocks(RULES, ['a 0', 'b 0'])
+  clocks.tell('a 0', LEFT_OUT)
+  expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+  clocks.tell('b 0', LEFT_OUT)
+  expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
+  clocks.tell('b 0', 30)
+  expect(clocks.watermarkMs).toBe(30)
+})
+
+test('neither events nor silence nor being caught up move it', () => {
+  const clocks = new ToldClocks(RULES, ['a 0'])
+  clocks.tell('a 0', 10)
+  clocks.record(0, 1_000)
+  clocks.heard()
+  clocks.atEnd()
+  expect(clocks.isAtEnd()).toBe(false)
+  expect(clocks.watermarkMs).toBe(10)
+  expect(clocks.highestMs[0]).toBe(1_000)
+})

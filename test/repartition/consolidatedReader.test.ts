@@ -1,0 +1,102 @@
+/** A consolidated topic read back: each record as its own source's reader reads it, whatever lies between. */
+import { expect, test } from 'vitest'
+import { openSourceReader } from '../../src/codec/source.ts'
+import type { Source } from '../../src/config/model.ts'
+import { CLOCK, ENGAGEMENT, EventBatch, REFUSED, VIEW } from '../../src/join/event.ts'
+import { LEFT_OUT } from '../../src/join/toldClocks.ts'
+import { RecordBatchBuilder, type RecordHeader } from '../../src/log/recordBatch/builder.ts'
+import { readRecordBatches } from '../../src/log/recordBatch/reader.ts'
+import { ConsolidatedReader } from '../../src/repartition/consolidatedReader.ts'
+import { CLOCKS, decodeOrigin, encodeClocks, encodeOrigin, ORIGIN } from '../../src/repartition/origin.ts'
+import { exactType } from '../support/testSource.ts'
+
+const LIMITS = { inflatedBytes: 1 << 26, recordBytes: 1 << 20, items: 1000, depth: 16, stringBytes: 1 << 16 }
+const VIEW_SCHEMA = {
+  type: 'record',
+  name: 'V',
+  fields: ['id', 'user', 'item'].map((name) => ({ name, type: 'string' })).concat([{ name: 'at', type: 'long' }]),
+}
+const views: Source = {
+  role: 'views',
+  topic: 'views',
+  format: { type: 'avro', schema: VIEW_SCHEMA, schemaFile: '' },
+  fields: { viewId: ['id'], userId: ['user'], itemId: ['item'], time: { path: ['at'] } },
+}
+const clicks: Source = {
+  role: 'engagements',
+  topic: 'clicks',
+  format: { type: 'json' },
+  fields: { userId: ['u'], itemId: ['i'], time: { path: ['t'] }, type: { const: 'click' } },
+}
+
+const view = (id: string, at: bigint): Buffer => exactType(VIEW_SCHEMA).toBuffer({ id, user: 'ü', item: `i${id}`, at })
+const click = (text: object): Buffer => Buffer.from(JSON.stringify(text))
+
+function chunkOf(records: readonly (readonly [headers: readonly RecordHeader[], value: Buffer | null])[]) {
+  const builder = new RecordBatchBuilder({ compression: 'lz4' })
+  for (const [headers, value] of records) builder.add(5, null, 0, -1, value, 0, value?.length ?? -1, headers)
+  const { bytes } = builder.finish()
+  const options = { topic: 'all', partition: 0, fromOffset: 0, highWatermark: 9, maxInflatedBytes: 1 << 20 }
+  return readRecordBatches(bytes, options)
+}
+
+const from = (source: Source, offset: number): RecordHeader[] => {
+  return [[ORIGIN, encodeOrigin({ topic: source.topic, partition: 1, offset }, source.format)]]
+}
+
+async function reader(): Promise<ConsolidatedReader> {
+  const inner = await Promise.all([views, clicks].map((source) => openSourceReader(source, LIMITS)))
+  return new ConsolidatedReader(['views', 'clicks'], inner)
+}
+
+test('events of several sources and formats, clocks and what is of no source, each in its place', async () => {
+  const told = [
+    { name: 'views 0', clockMs: 17 },
+    { name: 'clicks 1', clockMs: LEFT_OUT },
+  ]
+  const chunk = chunkOf([
+    [from(clicks, 3), click({ u: 'a', i: 'x', t: 9 })],
+    [from(views, 7), view('v1', 11n)],
+    [[[CLOCKS, Buffer.alloc(0)]], encodeClocks(told)],
+    [from(views, 8), Buffer.from([1])],
+    [[], view('v2', 12n)],
+    [from(clicks, 4), click({ u: 'b', i: 'y', t: 10 })],
+    [[[CLOCKS, Buffer.alloc(0)]], Buffer.from('views 0 soon')],
+    [[[ORIGIN, Buffer.from('elsewhere 0 1 json')]], click({})],
+  ])
+  const batch = new EventBatch()
+  const consolidated = await reader()
+  expect(consolidated.prepare(chunk)).toBeUndefined()
+  // Twice: nothing of the first reading is left in the second.
+  for (let times = 0; times < 2; times++) consolidated.read(chunk, batch)
+  const text = (at: Int32Array, length: Int32Array, i: number) => batch.text.toString('utf8', at[i], at[i] + length[i])
+  expect([...batch.kind.subarray(0, chunk.count)]).toEqual([
+    ENGAGEMENT,
+    VIEW,
+    CLOCK,
+    REFUSED,
+    REFUSED,
+    ENGAGEMENT,
+    REFUSED,
+    REFUSED,
+  ])
+  expect([0, 1, 5].map((i) => text(batch.userAt, batch.userLength, i))).toEqual(['a', 'ü', 'b'])
+  expect([0, 1, 5].map((i) => text(batch.itemAt, batch.itemLength, i))).toEqual(['x', 'iv1', 'y'])
+  expect([0, 1, 5].map((i) => batch.timeMs[i])).toEqual([9, 11, 10])
+  expect(text(batch.viewIdAt, batch.viewIdLength, 1)).toBe('v1')
+  expect(batch.told.get(2)).toEqual(told)
+  expect(batch.refusals.get(4)).toContain('of no source')
+  expect(batch.refusals.get(6)).toBe('its clocks cannot be read')
+  expect(batch.refusals.get(7)).toContain('of no source')
+  const payload = batch.payload.subarray(batch.payloadAt[1], batch.payloadAt[1] + batch.payloadLength[1])
+  expect(payload.equals(view('v1', 11n))).toBe(true)
+  expect(consolidated.toJson(payload, batch.writer[1])).toMatchObject({ id: 'v1', user: 'ü' })
+  expect(consolidated.schemaOf(batch.writer[1])).toEqual(VIEW_SCHEMA)
+  expect(consolidated.schemaOf(batch.writer[0])).toBeNull()
+})
+
+test('an origin says where a record came from', () => {
+  const origin = { topic: 'some.topic-1', partition: 12, offset: 2 ** 53 - 1 }
+  expect(decodeOrigin(encodeOrigin(origin, { type: 'json' }))).toEqual(origin)
+  expect(decodeOrigin(Buffer.from('nonsense'))).toBeUndefined()
+})
