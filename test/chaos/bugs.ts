@@ -46,8 +46,20 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
     mutations: [
       {
         file: 'cluster/assigner.ts',
-        find: 'candidates.find((taken) => taken.length < bound)!.push(partition)',
-        replace: 'for (const taken of candidates.slice(0, 2)) taken.push(partition)',
+        find: 'member?.taken.push(p)\n  return',
+        replace: 'for (const each of candidates.slice(0, 2)) each.taken.push(p)\n  return',
+      },
+    ],
+  },
+  {
+    name: 'two owners, one of them a zombie that keeps what another had meanwhile',
+    delivery: 'at-least-once',
+    kinds: ['freeze', 'kill'],
+    mutations: [
+      {
+        file: 'cluster/lastCommits.ts',
+        find: 'return known !== undefined && (known.acknowledged === text || known.tried === text)',
+        replace: "return known !== undefined || text === ''",
       },
     ],
   },
@@ -57,8 +69,19 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
     mutations: [
       {
         file: 'actors/partition.ts',
-        find: 'position.watermarkMs,\n      this.options',
-        replace: 'Number.NEGATIVE_INFINITY,\n      this.options',
+        find: 'at.watermarkMs,\n      sources.map',
+        replace: 'Number.NEGATIVE_INFINITY,\n      sources.map',
+      },
+    ],
+  },
+  {
+    name: 'transaction without offsets',
+    delivery: 'exactly-once',
+    mutations: [
+      {
+        file: 'log/kafka/transactionalProducer.ts',
+        find: 'if (entries.length > 0) await this.sendOffsets(entries)',
+        replace: 'if (entries.length > 0 && !this.isBegun) await this.sendOffsets(entries)',
       },
     ],
   },

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
 import type { Broker } from '../support/broker.ts'
-import { type Delivery, TOPICS } from '../support/crashPipeline.ts'
+import { type Delivery, GROUP, TOPICS } from '../support/crashPipeline.ts'
 import { committedLedger } from '../support/crashWorld.ts'
 import type { KafkaWorld } from '../support/kafkaWorld.ts'
 import { Random } from '../support/random.ts'
@@ -44,6 +44,9 @@ export interface ChaosRun {
 
 const NODES = ['node-1', 'node-2', 'node-3']
 const EXTRA = 'node-4'
+/** Has less memory than its state needs: users move to its journal and back. */
+const CRAMPED = 'node-3'
+const CRAMPED_STATE = '64KiB'
 const SESSION_MS = 1_500
 const STEP_EVERY_MS = 50
 const VIEWS_A_STEP = 8
@@ -52,7 +55,7 @@ const LOOK_EVERY_MS = 50
 /** What a condition may take on a machine that does other things as well. */
 const LIMIT_MS = 150_000
 const TELL_EVERY_MS = 10_000
-/** Small, so that state lies beside memory too, and what a node may hold is known. */
+/** Small, so that what a node may hold is known. */
 const MEMORY = { state: '8MiB', inFlight: '8MiB', output: '8MiB', actors: '8MiB' }
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
 
@@ -84,10 +87,10 @@ class Run {
       folder,
       brokers: world.brokers,
       delivery,
-      node: {
-        kafka: { brokers: [world.brokers], group: 'postview-crash', sessionTimeout: `${SESSION_MS}ms` },
-        memory: MEMORY,
-      },
+      node: (id) => ({
+        kafka: { brokers: [world.brokers], group: GROUP, sessionTimeout: `${SESSION_MS}ms` },
+        memory: { ...MEMORY, ...(id === CRAMPED ? { state: CRAMPED_STATE } : {}) },
+      }),
       onEnded: (error) => this.fail(error),
     })
     this.watch = new Watch(this.fleet)

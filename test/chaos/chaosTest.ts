@@ -31,7 +31,7 @@ export type ChaosTest = Pick<ChaosRunOptions, 'seed' | 'faults' | 'kinds' | 'onF
 const PARTITIONS = 8
 const BROKER = { partitionsDefault: PARTITIONS, extra: ['group.min.session.timeout.ms=500'] }
 /** What the program takes by itself, and what its configuration allows it (chaosRun.ts). */
-const MOST_RESIDENT_BYTES = 400 * 2 ** 20
+const MOST_RESIDENT_BYTES = 288 * 2 ** 20
 
 export async function chaosTest(test: ChaosTest): Promise<{ run: ChaosRun; outcome: Outcome }> {
   const { seed, faults, kinds, onFault, delivery = 'at-least-once', brokerDownMs = 4_000, mutations } = test

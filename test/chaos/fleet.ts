@@ -18,8 +18,8 @@ export interface FleetOptions {
   readonly folder: string
   readonly brokers: string
   readonly delivery: Delivery
-  /** Further keys of node.yaml. */
-  readonly node: object
+  /** Further keys of a node's node.yaml. */
+  readonly node: (id: string) => object
   readonly onEnded: (error: Error) => void
 }
 
@@ -66,7 +66,7 @@ export class Fleet {
       dataFolder: this.dataFolder(id),
       isJournalOn: true,
       delivery,
-      node: this.options.node,
+      node: this.options.node(id),
     })
     await mkdir(join(folder, 'logs'), { recursive: true })
     node.log ??= createWriteStream(join(folder, 'logs', `${id}.log`), { flags: 'a' })

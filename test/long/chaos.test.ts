@@ -4,9 +4,9 @@ import { chaosTest, expectChaos } from '../chaos/chaosTest.ts'
 
 const FAULTS = 100
 
-it.each([['at-least-once', 101]] as const)(
-  'a cluster under 100 faults loses and changes nothing, %s',
-  async (delivery, seed) => {
-    expectChaos(await chaosTest({ seed, faults: FAULTS, delivery, brokerDownMs: 30_000 }), FAULTS)
-  },
-)
+it.each([
+  ['at-least-once', 101],
+  ['exactly-once', 102],
+] as const)('a cluster under 100 faults loses and changes nothing, %s', async (delivery, seed) => {
+  expectChaos(await chaosTest({ seed, faults: FAULTS, delivery, brokerDownMs: 30_000 }), FAULTS)
+})
