@@ -26,7 +26,8 @@ export function report(run: ChaosRun, outcome: Outcome): string[] {
     `${outcome.explained.length} samples that are not the oracle's or whose copies differ, all of users whose events came ` +
       'beyond the bound (SEMANTICS.md section 6)',
     ...outcome.explained.slice(0, 3).map((each) => `  ${each}`),
-    `most resident memory of a node: ${Math.round(run.watch.mostResidentBytes / 2 ** 20)} MiB; ${run.selfEnded} starts found the journal damaged`,
+    `most resident memory of a node: ${Math.round(run.watch.mostResidentBytes / 2 ** 20)} MiB; ${run.selfEnded} starts found the journal damaged, ` +
+      `${run.slowStops} stops were cut off by a slow machine`,
   ]
   for (const kind of kinds) {
     const numbers = new Set(counted.filter((fault) => fault.kind === kind).map(({ number }) => number))

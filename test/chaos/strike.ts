@@ -48,9 +48,12 @@ interface Hit {
 /** Samples were seen to come within it. */
 const RECENT_MS = 2_500
 const START_MS = 1_200
+/** A node's own (process.ts). */
 const STOP_LIMIT_MS = 10_000
 
 export class Strike {
+  /** Stops that took longer than a node allows itself. */
+  slowStops = 0
   private readonly parts: StrikeParts
 
   constructor(parts: StrikeParts) {
@@ -131,13 +134,14 @@ export class Strike {
     this.parts.starting(this.parts.fleet.start(id))
   }
 
-  private async stop(id: string): Promise<void> {
-    const { fleet } = this.parts
+  /** SIGTERM ends in 0; save where the machine is so slow that the process's own limit ended it. */
+  async stop(id: string): Promise<void> {
     const startedMs = Date.now()
-    const code = await fleet.stop(id)
+    const code = await this.parts.fleet.stop(id)
     const tookMs = Date.now() - startedMs
-    if (code !== 0)
-      throw new Error(`SIGTERM ended ${id} with exit code ${code} after ${tookMs} ms (limit ${STOP_LIMIT_MS})`)
+    if (code !== 0 && tookMs < STOP_LIMIT_MS)
+      throw new Error(`SIGTERM ended ${id} with exit code ${code} after ${tookMs} ms`)
+    if (code !== 0) this.slowStops++
   }
 
   private async killAll({ members }: Hit): Promise<string> {
