@@ -1,11 +1,13 @@
 /** The chaos runner's own parts, without a cluster: its plan, its figures, its command line, its eye for early commits. */
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { ALLOWED_LATENESS_MS, LONGEST_WINDOW_MS } from '../support/crashPipeline.ts'
 import { type CrashRecords, viewKeyOf } from '../support/crashRead.ts'
 import { Random } from '../support/random.ts'
+import { CHAOS_BUGS } from './bugs.ts'
 import { notDurable } from './commits.ts'
 import { ALL_KINDS, Plan } from './plan.ts'
 import { percentiles } from './report.ts'
@@ -48,6 +50,16 @@ test('a commit is early where it seals a view whose sample lies beyond the end t
   expect(notDurable([[before, sealing, later]], records(5))).toHaveLength(1)
   expect(notDurable([[before]], records(5))).toEqual([])
   expect(notDurable([[before, sealing]], { ...records(0), samples: [] })).toHaveLength(1)
+})
+
+test('each seeded bug still has its place in the source', async () => {
+  expect(CHAOS_BUGS.length).toBeGreaterThanOrEqual(6)
+  for (const { name, mutations } of CHAOS_BUGS) {
+    for (const { file, find } of mutations) {
+      const text = await readFile(join(import.meta.dirname, '../../src', file), 'utf8')
+      expect(text.split(find).length - 1, `${name}: ${file}: ${find}`).toBe(1)
+    }
+  }
 })
 
 test.each([

@@ -7,7 +7,7 @@ import { CHAOS_BUGS } from '../chaos/bugs.ts'
 import { chaosTest, expectChaos } from '../chaos/chaosTest.ts'
 
 const MOST_FAULTS = 50
-const A_RUN = 10
+const A_RUN = 5
 
 it.each(CHAOS_BUGS.map((bug) => [bug.name, bug] as const))('finds %s', async (name, { mutations, delivery, kinds }) => {
   let found: string | undefined
