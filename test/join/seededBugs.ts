@@ -31,7 +31,7 @@ export const BUGS: readonly Bug[] = [
   },
   {
     name: 'of views of one time, the one that came last has the engagement',
-    file: 'evolve.ts',
+    file: 'items.ts',
     old: 'if (byTime !== 0) return byTime < 0',
     new: 'return byTime <= 0',
   },
