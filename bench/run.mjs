@@ -4,7 +4,7 @@
  *   --full           2,000,000 views and three runs; without it 700,000 and one, in under five minutes
  *   --views N        size of the trace
  *   --runs N         pairs of pass-through and join
- *   --only LIST      of pass, join, json, pending, restart, latency, flood (the last only where it is named)
+ *   --only LIST      of pass, join, json, pending, restart, latency, takeover, flood (the last two only where named)
  *   --node PATH      another Node for what is measured
  *   --versus PATH    a second Node: its joins, in turn with the first's, which are compared with them
  *   --delivery exactly-once   joins that deliver so, in turn with those at least once, and compared with them
@@ -12,6 +12,7 @@
  *   --systems LIST   which of them: flink-rocksdb, flink-user, flink-heap, streams (flink-rocksdb,streams)
  *   --profile        one more join under --cpu-prof: tables, and the profile in bench/results
  *   --json FILE      all results
+ *   --pending N      pending views of the takeover measure (1,000,000)
  *   --rate N         events/s of the latency measure (half of what the join reached)
  */
 import { execFileSync } from 'node:child_process'
@@ -30,11 +31,12 @@ import { summarize } from './profile.mjs'
 import { copyProgram, loadAverage } from './program.mjs'
 import { median, reportBars, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
 import { measureRestart } from './restart.mjs'
+import { measureTakeover } from './takeover.mjs'
 import { load, openBuilt, userOfEach } from './topics.mjs'
 import { Workload } from './workload.mjs'
 
 const MEASURES = ['pass', 'join', 'json', 'pending', 'restart', 'latency']
-const NAMED = ['flood']
+const NAMED = ['flood', 'takeover']
 const BROKER_CORE = 1
 const LIVE_SECONDS = 30
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
@@ -53,6 +55,7 @@ const { values: given } = parseArgs({
     profile: { type: 'boolean', default: false },
     json: { type: 'string' },
     rate: { type: 'string' },
+    pending: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: '1' },
   },
 })
@@ -98,6 +101,10 @@ async function measureAll(world) {
   say(`Node ${results.node}, ${results.cpu}, load ${loadAverage()}`)
   if (wanted.has('pass') || wanted.has('join')) await measurePairs(world)
   if (wanted.has('json')) await measureJson(world)
+  if (wanted.has('takeover')) {
+    results.takeover = await measureTakeover(world, 'takeover', Number(given.pending))
+    say(JSON.stringify(results.takeover, null, 2))
+  }
   if (wanted.has('pending')) results.pending = await measurePending(world, 'pending')
   if (wanted.has('restart')) results.restart = await measureRestart(world, 'restart')
   if (wanted.has('latency')) await measureLive(world)

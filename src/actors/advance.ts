@@ -10,6 +10,7 @@ import type { Flags } from './arrival.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOutput } from './output.ts'
 import { patiently, type Waiting } from './preparing.ts'
+import type { SnapshotSchedule } from './snapshotSchedule.ts'
 import type { Spill } from './spill.ts'
 import type { Store } from './store.ts'
 import type { Users } from './users.ts'
@@ -21,6 +22,7 @@ export interface AdvanceParts {
   readonly spill: Spill
   readonly memory: Memory
   readonly output: PartitionOutput
+  readonly schedule: SnapshotSchedule
   readonly flags: Flags
   readonly waiting: Waiting
   readonly observe?: (state: JoinState) => void
@@ -42,6 +44,7 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
   const loading = store.load(s.batch, s.lastWatermarkMs)
   if (loading !== undefined) await loading
   gather(s)
+  parts.schedule.beforeTurns()
   const crashed = parts.users.turns()
   if (crashed !== undefined) await crashed
   const restoring = parts.spill.restore()

@@ -80,6 +80,16 @@ export class LateInReplay {
     this.highestMs = new Float64Array(sources).fill(Number.NEGATIVE_INFINITY)
   }
 
+  /**
+   * What is replayed comes behind these times: those of a shared snapshot. Clocks that are told go on from its watermark,
+   * and no further before each has been told again.
+   */
+  startAt(highestMs: readonly (number | null)[], watermarkMs: number | null): void {
+    const known = highestMs.map((ms) => ms ?? Number.NEGATIVE_INFINITY)
+    this.highestMs.set(known)
+    this.clocks?.restore(watermarkMs ?? Number.NEGATIVE_INFINITY, known)
+  }
+
   of(
     s: JoinState,
     batch: EventBatch,

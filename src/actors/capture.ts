@@ -1,5 +1,6 @@
 /** What a commit of this moment would say of a partition (SEMANTICS.md section 5). */
 import type { JoinState } from '../join/state.ts'
+import type { LostRange } from './loss.ts'
 import type { PartitionOutput } from './output.ts'
 import type { Capture } from './partitionOptions.ts'
 import { markOf } from './pipelineMark.ts'
@@ -17,10 +18,11 @@ export interface CaptureOptions {
   readonly neededFloor: Float64Array
   readonly quarantine: Quarantine
   readonly store: Store
+  readonly lost: readonly LostRange[]
 }
 
 export function captureOf(options: CaptureOptions): Capture {
-  const { state: s, topics, position, neededFloor, quarantine, store, output, cut } = options
+  const { state: s, topics, position, neededFloor, quarantine, store, output, lost, cut } = options
   const sources = new Map(
     topics.map((topic, source) => {
       const offset = position[source]
@@ -39,6 +41,7 @@ export function captureOf(options: CaptureOptions): Capture {
       deadLettersFrom: quarantine.readBackFrom,
       ledger: [...s.ledger],
       pipeline: markOf(s),
+      lost,
     },
     batchNumber: s.batchNumber,
     epoch: store.capture(),

@@ -32,6 +32,8 @@ export interface JournalRecoveryOptions {
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
   readonly watermarkMs: number
+  /** Per source, of the newest shared snapshot, where there is one: the lowest offset that it still needs. */
+  readonly sharedNeeds?: readonly number[]
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
   /** Told how far it has come. */
@@ -82,6 +84,13 @@ async function readMark(options: JournalRecoveryOptions): Promise<Mark | string>
   if (mark === undefined) return 'it is empty'
   if (mark.fingerprint !== options.fingerprint) return 'it is of another pipeline'
   if (isAhead(mark, options)) return 'it is ahead of the commit'
+  if (mark.wholeFrom?.some((from, source) => options.neededFrom[source] < from) === true) {
+    return 'a shared snapshot gave what it lacks'
+  }
+  const { sharedNeeds } = options
+  if (sharedNeeds !== undefined && mark.offsets.every((offset, source) => offset <= sharedNeeds[source])) {
+    return 'a shared snapshot needs nothing of what it has'
+  }
   return mark
 }
 
@@ -117,7 +126,7 @@ async function use(
     }
   }
   for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
-  store.resume(mark.first, lastSegment)
+  store.resume(mark.first, lastSegment, mark.wholeFrom)
   // An older journal may end below what the commit needs, where retention may have passed the log.
   const coveredTo = mark.begins.map((begin, source) => Math.max(begin, options.neededFrom[source]))
   return new SegmentReplay(options, asleep, Float64Array.from(coveredTo)).run()

@@ -25,6 +25,11 @@ export interface Mark extends CommitPoint {
   /** Per source: the first offset that the kept segments cover. */
   readonly begins: readonly number[]
   /** Offsets and watermark are the acknowledged commit's behind the last trim. */
+  /**
+   * Per source, where a shared snapshot gave the state: below it the journal has not everything that was needed then, and
+   * is of use only to a commit that needs nothing below it.
+   */
+  readonly wholeFrom?: readonly number[]
 }
 
 const MARK_VERSION = 2

@@ -12,7 +12,7 @@
  * How it fails: what it cannot deal with (a miskeyed record, an output that cannot be written) is told once to
  * `onFailed`, and the partition stops where it is: nothing after it is committed.
  */
-import { admitTick, type DeadRecord } from '../join/batch.ts'
+import { admitTick } from '../join/batch.ts'
 import { EventBatch } from '../join/event.ts'
 import { JoinState } from '../join/state.ts'
 import { takeTurn } from '../join/turn.ts'
@@ -22,6 +22,7 @@ import { admitChunk, Flags, LateInReplay, skipBelow } from './arrival.ts'
 import { captureOf } from './capture.ts'
 import { Gate } from './gate.ts'
 import { Inbox } from './inbox.ts'
+import { type LostRange, mergeLost } from './loss.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
@@ -34,6 +35,7 @@ import { Quarantine } from './quarantine.ts'
 import { Rebuild, type Recovered } from './rebuild.ts'
 import type { Culprit } from './restart.ts'
 import { Restarter } from './restarter.ts'
+import { SnapshotSchedule } from './snapshotSchedule.ts'
 import { Spill } from './spill.ts'
 import { Store } from './store.ts'
 import { Turnstile } from './turnstile.ts'
@@ -45,13 +47,14 @@ export class Partition {
   readonly users: Users
   readonly rates = newRates()
   /** What the start made of the journal. */
-  recovered: Recovered = { segmentsRead: 0 }
+  recovered: Recovered = { from: 'log', segmentsRead: 0, usersLoaded: 0, lost: [] }
   /** Per source: the next offset to take. */
   readonly position: Float64Array
   /** Per source: the log's end when last heard of; Infinity while unknown. */
   readonly endOffset: Float64Array
   readonly store: Store
   readonly spill: Spill
+  readonly schedule: SnapshotSchedule
   private readonly options: PartitionOptions
   private readonly memory: Memory
   private readonly parts: AdvanceParts
@@ -63,6 +66,7 @@ export class Partition {
   private readonly flags = new Flags()
   private quarantine: Quarantine
   private readonly neededFloor: Float64Array
+  private lost: readonly LostRange[] = []
   /** Per source: where the log began when this was begun. */
   private lows: readonly number[] = []
   /** Per source: up to where the journal has everything. */
@@ -108,8 +112,10 @@ export class Partition {
     this.memory = new Memory(this.state, this.users, this.store, this.spill, options)
     this.coveredTo = new Float64Array(sources)
     const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
-    const { state, users, store, spill, memory, output, flags } = this
-    this.parts = { state, users, store, spill, memory, output, flags, waiting, observe: options.observe }
+    const { state, users, store, spill, memory, output, flags, turnstile } = this
+    this.schedule = new SnapshotSchedule(options, { state, store, spill, turnstile })
+    const { observe } = options
+    this.parts = { state, users, store, spill, memory, output, flags, waiting, observe, schedule: this.schedule }
     const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())
     const { batch, position, coveredTo, rates } = this
     const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }
@@ -118,6 +124,7 @@ export class Partition {
       ...options,
       state,
       position,
+      journalWholeFrom: () => store.journalWholeFrom,
       keying: options,
       isQuarantined: this.isQuarantined,
       quarantine: (culprit, reason, key, value) => this.isolate(culprit, reason, key, value),
@@ -151,13 +158,12 @@ export class Partition {
     const s = this.state
     const sources = this.options.topics.map((topic) => at.sources.get(topic)!)
     s.restoreLedger(at.ledger)
-    s.clocks.restore(
-      at.watermarkMs,
-      sources.map((source) => source.highestMs),
-    )
+    const highestMs = sources.map((source) => source.highestMs)
+    s.clocks.restore(at.watermarkMs, highestMs)
     takeOver(s, at, this.index)
     this.position.set(sources.map((source) => source.offset))
     this.neededFloor.set(sources.map((source) => source.neededFrom))
+    this.lost = at.lost ?? []
     this.lows = this.options.topics.map((topic) => lows.get(topic)!)
   }
 
@@ -173,6 +179,10 @@ export class Partition {
       const recovered = await this.rebuild.run(target)
       if (recovered === undefined) return
       this.recovered = recovered
+      this.lost = mergeLost(this.lost, recovered.lost)
+      this.lows.forEach((low, source) => {
+        this.position[source] = Math.max(this.position[source], low)
+      })
       this.replaying = false
     })
     return restored.then(
@@ -233,14 +243,17 @@ export class Partition {
   capture(cut?: (capture: Capture) => void): Promise<Capture> {
     return this.turnstile.run(async () => {
       if (this.failure !== undefined) throw this.failure // half a batch is in hand: nothing after it is committed
-      return captureOf({
+      const capture = captureOf({
         ...this.parts,
         position: this.position,
         topics: this.options.topics,
         neededFloor: this.neededFloor,
         quarantine: this.quarantine,
         cut,
+        lost: this.lost,
       })
+      this.schedule.captured(capture)
+      return capture
     })
   }
 
@@ -248,6 +261,7 @@ export class Partition {
   acknowledged(capture: Capture): Promise<void> {
     return this.turnstile.run(async () => {
       if (this.stopped) return
+      this.schedule.acknowledged(capture)
       const { position, epoch, batchNumber } = capture
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
       await this.store.acknowledge(epoch, batchNumber, { offsets, watermarkMs: position.watermarkMs })
@@ -259,6 +273,7 @@ export class Partition {
 
   /** A capture that is not committed after all. */
   abandoned(capture: Capture): void {
+    this.schedule.abandoned(capture)
     this.store.abandon(capture.epoch)
   }
 
@@ -290,7 +305,7 @@ export class Partition {
   release(): void {
     this.gate.isHeld = false
     if (this.failure === undefined) this.inbox.pauseAgain()
-    else this.pauseAll()
+    else for (const source of this.position.keys()) this.options.pause(source)
     void this.pump.run()
   }
 
@@ -304,6 +319,7 @@ export class Partition {
   async stop(): Promise<void> {
     this.stopped = true
     this.inbox.clear()
+    await this.schedule.stop()
     await this.turnstile.idle
     this.users.stop()
     await this.store.close()
@@ -333,12 +349,8 @@ export class Partition {
     this.stopped = true
     this.failure = error
     this.inbox.clear()
-    this.pauseAll()
+    for (const source of this.position.keys()) this.options.pause(source)
     this.options.onFailed(error)
-  }
-
-  private pauseAll(): void {
-    for (let source = 0; source < this.position.length; source++) this.options.pause(source)
   }
 
   private async take(source: number, chunk: RawChunk): Promise<void> {
@@ -355,7 +367,9 @@ export class Partition {
     const startedMs = this.options.clock.monotonicMs()
     skipBelow(batch, this.position[source])
     s.clocks.heard(source, startedMs)
-    const dead = this.admit(source, chunk)
+    const { partition, partitions, clock } = this.options
+    const rules = { source, partition, partitions, wallMs: clock.wallMs(), isQuarantined: this.isQuarantined }
+    const dead = admitChunk(s, batch, chunk, rules)
     this.chunk = chunk
     this.store.open(this.coveredTo)
     await this.advance({ dead, chunk, source })
@@ -370,16 +384,6 @@ export class Partition {
     this.rates.batches.add(this.options.clock.monotonicMs() - startedMs)
     if (this.inbox.bytes === 0) this.output.push()
     if (this.output.bufferedBytes > this.options.outputBytes) await this.output.flush()
-  }
-
-  private admit(source: number, chunk: RawChunk): readonly DeadRecord[] {
-    return admitChunk(this.state, this.batch, chunk, {
-      source,
-      partition: this.index,
-      partitions: this.options.partitions,
-      wallMs: this.options.clock.wallMs(),
-      isQuarantined: this.isQuarantined,
-    })
   }
 
   private advance(inHand?: InHand): Promise<void> {

@@ -9,8 +9,10 @@ import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { Clock } from '../time/clock.ts'
 import { Durations } from '../time/durations.ts'
+import type { AcceptedLoss } from './loss.ts'
 import type { Outlets } from './output.ts'
 import type { Position } from './position.ts'
+import type { SharedSnapshots } from './snapshotSchedule.ts'
 import type { Epoch } from './store.ts'
 
 export interface PartitionOptions {
@@ -42,6 +44,12 @@ export interface PartitionOptions {
   readonly journal: PartitionJournal
   readonly fingerprint: string
   readonly stateBytes: number
+  /** What may be missing from the log, exactly. */
+  readonly acceptLoss?: readonly AcceptedLoss[]
+  /** Where snapshots are shared; absent: nowhere. */
+  readonly snapshots?: SharedSnapshots
+  /** What is worth a line of the log, and nothing to act on. */
+  readonly onNote?: (fields: object, message: string) => void
   /** Asks for a commit soon: state waits for it to be moved out of memory. */
   readonly commitSoon: () => void
   /** Reads [from, to) of a source's log again. */

@@ -6,6 +6,7 @@
  * Invariant: under 4,096 bytes, Kafka's limit of a commit's metadata; the configuration bounds the number of sources.
  */
 import { LEDGER_FIELDS } from '../join/ledger.ts'
+import type { LostRange } from './loss.ts'
 import type { PipelineMark } from './pipelineMark.ts'
 
 const VERSION = 1
@@ -19,6 +20,8 @@ export interface Position {
   readonly ledger: readonly number[]
   /** Of the pipeline that committed; absent before there was a commit of one. */
   readonly pipeline?: PipelineMark
+  /** What was needed, was gone, and was given up by whoever started a node. */
+  readonly lost?: readonly LostRange[]
 }
 
 export interface SourcePosition {
@@ -32,6 +35,8 @@ export interface SourcePosition {
 /** The offsets themselves are the commit's own; they are not repeated here. */
 export function encodeMetadata(position: Position): string {
   const sources = [...position.sources].map(([topic, s]) => [topic, finite(s.highestMs), s.offset - s.neededFrom])
+  const { lost = [] } = position
+  const topics = [...position.sources.keys()]
   const text = JSON.stringify({
     v: VERSION,
     w: finite(position.watermarkMs),
@@ -39,6 +44,8 @@ export function encodeMetadata(position: Position): string {
     d: position.deadLettersFrom,
     l: position.ledger,
     p: position.pipeline,
+    // Absent where nothing was lost.
+    x: lost.length === 0 ? undefined : lost.map(({ topic, from, to }) => [topics.indexOf(topic), from, to]),
   })
   if (text.length >= MAX_METADATA_BYTES)
     throw new Error(`commit metadata of ${text.length} bytes is beyond ${MAX_METADATA_BYTES}`)
@@ -72,9 +79,12 @@ export function decodeMetadata(text: string, offsets: ReadonlyMap<string, number
     if (offset === undefined) continue
     sources.set(topic, { offset, highestMs: infinite(highestMs), neededFrom: offset - back })
   }
+  const topics = (read.s as [string][]).map(([topic]) => topic)
+  const lost = (read.x ?? []).map(([source, from, to]) => ({ topic: topics[source], from, to }))
   const ledger = LEDGER_FIELDS.map((_, i) => Number(read.l[i] ?? 0))
   const pipeline = read.p === undefined ? {} : { pipeline: read.p }
-  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger, ...pipeline }
+  const declared = lost.length === 0 ? {} : { lost }
+  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger, ...declared, ...pipeline }
 }
 
 interface Written {
@@ -84,6 +94,7 @@ interface Written {
   d: number
   l: number[]
   p?: PipelineMark
+  x?: [source: number, from: number, to: number][]
 }
 
 function parse(text: string): Written {

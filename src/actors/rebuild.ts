@@ -1,13 +1,14 @@
 /**
  * Rebuilding a partition's state up to its commit, whatever it starts from (SEMANTICS.md section 6): the local journal if
- * it reaches far enough, then the log up to the committed offsets, then what the committed watermark says was sealed.
+ * it reaches far enough, else the newest shared snapshot, else nothing; then the log up to the committed offsets, then what the committed watermark says was sealed.
  *
  * Owns: how far that has come. Nothing else touches the state meanwhile; nothing is emitted, sealed or counted.
  *
  * It reads the log by itself, outside the group: so the group's reader stands at the committed offsets from the start,
  * partitions that stay are not held up by one that comes, and several are rebuilt at the same time, a chunk in turn.
  *
- * How it fails: a RecoveryError that names the range that the log no longer has; nothing has been committed then.
+ * How it fails: a RecoveryError that names the range that the log no longer has, unless exactly that was accepted as lost
+ * (loss.ts); nothing has been committed then.
  * Whoever stops the partition ends it between two chunks.
  */
 import type { SourceReader } from '../codec/port.ts'
@@ -15,13 +16,15 @@ import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { recoverJournal } from './journalRecovery.ts'
+import { checkLoss, type LostRange, missingRanges } from './loss.ts'
+import { countLost } from './lossCount.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOptions, PartitionRates } from './partitionOptions.ts'
 import { patiently, type Waiting } from './preparing.ts'
-import { ReplayProgress, recordsBetween } from './progress.ts'
+import { ReplayProgress, type ReplaySource, recordsBetween } from './progress.ts'
 import type { Quarantine } from './quarantine.ts'
-import { checkRange } from './recovery.ts'
 import { type ReplayParts, replayChunk } from './replayChunk.ts'
+import { SharedStart } from './sharedStart.ts'
 
 export interface RebuildOptions extends Omit<PartitionOptions, 'stateBytes'> {
   readonly parts: Omit<ReplayParts, 'position'>
@@ -40,10 +43,16 @@ export interface Target {
   readonly quarantine: Quarantine
 }
 
-/** What the start made of the journal. */
+/** What the start was made from. */
 export interface Recovered {
+  readonly from: ReplaySource
   readonly segmentsRead: number
+  /** Why the journal was not used, where it was not. */
   readonly refused?: string
+  /** Users that a shared snapshot gave. */
+  readonly usersLoaded: number
+  /** What was needed, gone, and accepted as lost. */
+  readonly lost: readonly LostRange[]
 }
 
 export class Rebuild {
@@ -60,23 +69,32 @@ export class Rebuild {
     const { options } = this
     const { coveredTo } = options.parts
     const { offsets } = target
+    const shared = new SharedStart(options, target, this.progress)
+    const found = await shared.find()
     this.progress.begin('journal', recordsBetween(target.neededFrom, offsets))
     const recovered = await recoverJournal({
       ...options,
       ...options.parts,
       ...target,
+      sharedNeeds: found[0]?.header.neededFrom,
       onCovered: (covered) => this.progress.left(recordsBetween(covered, offsets)),
       isStopped: () => options.waiting.isStopped(),
     })
     coveredTo.set(recovered.coveredTo)
+    const usersLoaded = await shared.use(found, coveredTo)
+    const lost = missingRanges(options.topics, coveredTo, target.lows)
+    checkLoss(lost, options.partition, options.acceptLoss ?? [])
     for (let source = 0; source < offsets.length; source++) {
-      checkRange(options.topics[source], options.partition, coveredTo[source], target.lows[source])
+      coveredTo[source] = Math.max(coveredTo[source], target.lows[source])
     }
     this.progress.begin('log', recordsBetween(coveredTo, offsets))
     for (let source = 0; source < offsets.length; source++) await this.replayLog(source, target)
     if (options.waiting.isStopped()) return undefined
     await this.finish(target.watermarkMs)
-    return { segmentsRead: recovered.segmentsRead, refused: recovered.refused }
+    if (lost.length > 0) await countLost(options.parts.state, options.journal)
+    const { segmentsRead, refused } = recovered
+    const from = usersLoaded !== undefined ? 'snapshot' : segmentsRead > 0 ? 'journal' : 'log'
+    return { from, segmentsRead, refused, usersLoaded: usersLoaded ?? 0, lost }
   }
 
   private async replayLog(source: number, target: Target): Promise<void> {

@@ -80,15 +80,6 @@ function atLow(ends: PartitionEnds): SourcePosition {
   return { offset: ends.low, highestMs: Number.NEGATIVE_INFINITY, neededFrom: ends.low }
 }
 
-/** What a rebuilding still has to read must be in the log. */
-export function checkRange(topic: string, partition: number, from: number, low: number): void {
-  if (from >= low) return
-  throw new RecoveryError(
-    `${topic} partition ${partition}: offsets ${from} to ${low - 1} are needed and no longer in the log ` +
-      '(retention has passed them). Lengthen the retention beyond the longest window; nothing was committed.',
-  )
-}
-
 function checkEnd(topic: string, partition: number, at: SourcePosition, ends: PartitionEnds): void {
   if (at.offset <= ends.high) return
   throw new RecoveryError(

@@ -38,6 +38,8 @@ export interface RestarterOptions {
   readonly keying: ReplayOptions['keying']
   /** Per source: what was joined before the batch in hand. */
   readonly position: Float64Array
+  /** Per source: below it the journal may lack events (store.ts). */
+  readonly journalWholeFrom: () => readonly number[] | undefined
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
   /** What is tried again. */
   readonly onTrouble: (error: Error) => void
@@ -125,27 +127,28 @@ export class Restarter {
     const { key, hash } = remains
     const [stored] = remains.stored === 1 ? await journal.getUsers([key]) : [null]
     if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored, this.options.isQuarantined)
-    const covered = new Float64Array(s.sources)
+    await this.replayLog(new Float64Array(s.sources), remains, this.options.journalWholeFrom() ?? [])
+    const covered = Float64Array.from(this.options.journalWholeFrom() ?? new Float64Array(s.sources))
     for await (const { sequence, bytes } of journal.segments()) {
       const read = decodeSegment(bytes, (from) => this.options.topics[from], this.options.partition)
       if (read === undefined) continue
       await this.replay(read.source, read.chunk, remains, sequence, read.flags)
       covered[read.source] = Math.max(covered[read.source], read.chunk.nextOffset)
     }
-    await this.replayLog(covered, remains)
+    await this.replayLog(covered, remains, this.options.position)
     finishReplay(s, s.watermarkBeforeMs)
     const revived = reviveUser(s, remains)
     gatherUser(s, revived)
     return revived
   }
 
-  /** What the journal has not, because it is behind. */
-  private async replayLog(covered: Float64Array, remains: Remains): Promise<void> {
-    const { position, state, readLog } = this.options
-    for (let source = 0; source < position.length; source++) {
+  /** What the journal has not, because it is behind, or began with a shared snapshot. */
+  private async replayLog(covered: Float64Array, remains: Remains, upTo: ArrayLike<number>): Promise<void> {
+    const { state, readLog } = this.options
+    for (let source = 0; source < upTo.length; source++) {
       const from = Math.max(covered[source], remains.lowest[source])
-      if (from >= position[source]) continue
-      for await (const chunk of readLog(source, from, position[source]))
+      if (from >= upTo[source]) continue
+      for await (const chunk of readLog(source, from, upTo[source]))
         await this.replay(source, chunk, remains, state.segment)
     }
   }

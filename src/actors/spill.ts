@@ -90,6 +90,14 @@ export class Spill {
     return bySegment.size === 0 ? undefined : this.restoreAll(bySegment)
   }
 
+  /** The bytes of a view that was spilled to this segment. */
+  async payloadOf(segment: number, offset: number): Promise<Buffer> {
+    const batch = await this.segment(segment)
+    const i = find(batch, offset)
+    if (i < 0) throw new Error(`the journal's segment ${segment} lacks a view that was spilled to it`)
+    return batch.payload.subarray(batch.payloadAt[i], batch.payloadAt[i] + batch.payloadLength[i])
+  }
+
   private async restoreAll(bySegment: ReadonlyMap<number, number[]>): Promise<void> {
     for (const [segment, views] of bySegment) {
       const batch = await this.segment(segment)

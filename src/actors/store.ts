@@ -73,6 +73,12 @@ export class Store {
   private failure: Error | undefined
   private acknowledgedBatch = -1
   private acknowledgedCommit: CommitPoint = { offsets: [], watermarkMs: Number.NEGATIVE_INFINITY }
+  /** Somebody reads the segments that there are: none is trimmed. */
+  isHeld = false
+  /** Watches who leaves memory and who comes back. */
+  watcher: StoreWatcher | undefined
+  /** Per source: below it the journal has not everything, since a shared snapshot gave the state; undefined: it has. */
+  private wholeFrom: readonly number[] | undefined
   /** Up to it segments lie below an acknowledged commit: none of them is ever cut off. */
   private acknowledgedSegment = 0
   private isReplaying = true
@@ -84,6 +90,11 @@ export class Store {
     this.state = state
     this.fingerprint = fingerprint
     this.isQuarantined = isQuarantined
+  }
+
+  /** Per source: below it a user's events may lie neither in segments nor with the stored user. */
+  get journalWholeFrom(): readonly number[] | undefined {
+    return this.wholeFrom
   }
 
   get segments(): number {
@@ -107,7 +118,8 @@ export class Store {
   }
 
   /** At a start: continues after what the journal has; numbers never come again. */
-  resume(first: number, last: number): void {
+  resume(first: number, last: number, wholeFrom?: readonly number[]): void {
+    this.wholeFrom = wholeFrom
     this.firstSegment = first
     this.lastSegment = last
     this.acknowledgedSegment = last
@@ -133,7 +145,8 @@ export class Store {
   }
 
   /** At a start with an empty journal: it will have everything from `begins` on. */
-  async begin(begins: readonly number[]): Promise<void> {
+  async begin(begins: readonly number[], wholeFrom?: readonly number[]): Promise<void> {
+    this.wholeFrom = wholeFrom
     this.begins.set(this.lastSegment + 1, Float64Array.from(begins))
     this.firstSegment = this.lastSegment + 1
     await this.writeMark()
@@ -209,7 +222,7 @@ export class Store {
     }
     this.acknowledgedSegment = epoch.lastSegment
     const before = this.firstSegment
-    while (this.firstSegment <= epoch.lastSegment && !this.needs.has(this.firstSegment)) {
+    while (!this.isHeld && this.firstSegment <= epoch.lastSegment && !this.needs.has(this.firstSegment)) {
       this.begins.delete(this.firstSegment)
       this.firstSegment++
     }
@@ -220,10 +233,10 @@ export class Store {
 
   /** Says from where on the journal has everything (but stored users), and which commit stands behind that. */
   private async writeMark(): Promise<void> {
-    const { firstSegment: first, fingerprint } = this
+    const { firstSegment: first, fingerprint, wholeFrom } = this
     const { offsets, watermarkMs } = this.acknowledgedCommit
     const begins = [...(this.begins.get(first) ?? offsets)]
-    await this.journal.trim(first, encodeMark({ first, fingerprint, begins, offsets, watermarkMs }))
+    await this.journal.trim(first, encodeMark({ first, fingerprint, begins, offsets, watermarkMs, wholeFrom }))
   }
 
   /** The user's last trace is gone: what is stored of it goes with the next acknowledged commit. */
@@ -292,6 +305,7 @@ export class Store {
     const hash = murmur2(key, 0, key.length)
     const user = addUser(s, hash, key, 0, key.length)
     B.setU32(s.arena, user, L.U_STORED, 1)
+    this.watcher?.broughtBack(user, key)
     decodeUser(s, user, bytes, this.isQuarantined)
     this.stored.remove(hash)
     this.counts.usersLoaded++
@@ -317,6 +331,7 @@ export class Store {
   /** Moves users out of memory. The caller has made sure of invariant 2, and that their actors are gone. */
   async evict(users: readonly number[]): Promise<void> {
     const s = this.state
+    this.watcher?.evicting(users)
     const entries: StoredUser[] = users.map((user) => ({
       key: this.keyOf(user),
       state: encodeUser(s, user),
@@ -364,6 +379,13 @@ export class Store {
   close(): Promise<void> {
     return this.journal.close()
   }
+}
+
+export interface StoreWatcher {
+  /** Users about to be moved out of memory. */
+  evicting(users: readonly number[]): void
+  /** A user that was brought back from the journal. */
+  broughtBack(user: number, key: Buffer): void
 }
 
 /** What becomes true when a capture's commit is acknowledged. */

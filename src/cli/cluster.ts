@@ -1,6 +1,7 @@
 /** `node cluster start` and `node cluster status`. */
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { type AcceptedLoss, formatLoss, parseLoss } from '../actors/loss.ts'
 import { makeLogger } from '../cluster/logger.ts'
 import { type ChildSpec, runNodes } from '../cluster/parent.ts'
 import { startNode } from '../cluster/process.ts'
@@ -8,6 +9,12 @@ import { variableOf } from '../config/environment.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import { addStatus } from './status.ts'
 import { UsageError } from './usage.ts'
+
+function collect(text: string, before: readonly AcceptedLoss[]): readonly AcceptedLoss[] {
+  const loss = parseLoss(text)
+  if (loss === undefined) throw new UsageError(`--accept-loss ${text}: must be topic:partition:from-to`)
+  return [...before, loss]
+}
 
 const NODES_MOST = 64
 const DEFAULT_NAME = 'node'
@@ -18,6 +25,7 @@ interface StartOptions {
   readonly id?: string
   readonly allowPipelineChange?: boolean
   readonly repartition: boolean
+  readonly acceptLoss: readonly AcceptedLoss[]
 }
 
 export function addCluster(program: Command): void {
@@ -31,6 +39,7 @@ export function addCluster(program: Command): void {
     .option('--id <name>', "the node's name (node-1); of several, what their names begin with (node)")
     .option('--no-repartition', 'only join the consolidated topic: `postview repartition` processes write it')
     .option('--allow-pipeline-change', 'work beside nodes of another pipeline, where the change can be rolled out')
+    .option('--accept-loss <range>', 'go on without these events: topic:partition:from-to', collect, [])
     .action(async (options: StartOptions) => {
       const nodes = countOf(options.nodes)
       const config = loadConfig(options.config, process.env)
@@ -42,7 +51,11 @@ export function addCluster(program: Command): void {
       const id = options.id ?? (nodes === 1 ? `${DEFAULT_NAME}-1` : DEFAULT_NAME)
       const running =
         nodes === 1
-          ? startNode(config, id, { allowChange: options.allowPipelineChange, repartitions: options.repartition })
+          ? startNode(config, id, {
+              allowChange: options.allowPipelineChange,
+              repartitions: options.repartition,
+              acceptLoss: options.acceptLoss,
+            })
           : runNodes({
               children: childrenOf(options, nodes, id, config),
               logger: makeLogger(config.node.log.level, { parent: id }),
@@ -74,6 +87,7 @@ function childrenOf(options: StartOptions, nodes: number, name: string, { node }
         ...['cluster', 'start', '--config', options.config, '--id', id],
         ...(options.allowPipelineChange ? ['--allow-pipeline-change'] : []),
         ...(options.repartition ? [] : ['--no-repartition']),
+        ...options.acceptLoss.flatMap((loss) => ['--accept-loss', formatLoss(loss)]),
       ],
       env: {
         [variableOf(['dataDir'])]: join(node.dataDir, encodeURIComponent(id)),

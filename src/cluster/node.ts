@@ -13,10 +13,12 @@
  * whose delivery is lost is given up alone, and asked for again.
  */
 import { type ActorSystemRef, start as startSystem } from 'nact'
+import type { AcceptedLoss } from '../actors/loss.ts'
 import { Partition } from '../actors/partition.ts'
 import type { PartitionOptions } from '../actors/partitionOptions.ts'
 import { entriesOf } from '../actors/position.ts'
-import { RecoveryError, readQuarantine, startOf } from '../actors/recovery.ts'
+import { RecoveryError, startOf } from '../actors/recovery.ts'
+import type { SharedSnapshots } from '../actors/snapshotSchedule.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import type { DelayWatch } from '../delays/watch.ts'
@@ -34,6 +36,7 @@ import {
   type StartPosition,
 } from '../log/port.ts'
 import { toldClocksOf } from '../repartition/clocks.ts'
+import type { SnapshotStore } from '../snapshots/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Durations } from '../time/durations.ts'
 import type { Delivery } from './delivery.ts'
@@ -43,8 +46,8 @@ import { Holdings } from './holdings.ts'
 import { ClusterMap } from './map.ts'
 import { openDelivery } from './openDelivery.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
+import { Restores } from './restores.ts'
 import { rulesOf, watchOf } from './rules.ts'
-import { Slots } from './slots.ts'
 import { Standing } from './standing.ts'
 import { toldOf } from './told.ts'
 import { joinTopics } from './topics.ts'
@@ -53,8 +56,6 @@ import { joinTopics } from './topics.ts'
 const FETCH_BYTES = 512 * 1024
 const FETCH_WAIT_MS = 250
 const ENDS_EVERY_MS = 250
-/** What one partition's replay holds of the log: two fetches. */
-const REPLAY_BYTES = 8 * 2 ** 20
 
 export type Logger = Readonly<Record<'info' | 'warn' | 'error', (fields: object, message: string) => void>>
 
@@ -68,6 +69,10 @@ export interface NodeOptions {
   readonly journal: JournalStore
   /** Fingerprints of other pipelines beside whose nodes this one may work (admission.ts). */
   readonly alsoWith?: readonly string[]
+  /** Where snapshots are shared; absent: nowhere. */
+  readonly snapshots?: SnapshotStore
+  /** What may be missing from the log, exactly. */
+  readonly acceptLoss?: readonly AcceptedLoss[]
   /** Runs before each record of a turn; tests inject faults with it. */
   readonly beforeRecord?: BeforeRecord
 }
@@ -92,7 +97,8 @@ export class Node {
   private readonly rules: Rules
   private readonly system: ActorSystemRef
   private readonly held: Holdings
-  private readonly replays: Slots
+  private readonly restores: Restores
+  private readonly snapshots: SharedSnapshots | undefined
   private readonly ends: EndsPoller
   private standing!: Standing
   private makeClocks: PartitionOptions['makeClocks']
@@ -131,7 +137,12 @@ export class Node {
       rejoin: () => this.reader.rejoin?.(),
       onFailed: (error) => this.fail(error),
     })
-    this.replays = new Slots(Math.max(1, Math.floor(config.node.memory.inFlightBytes / REPLAY_BYTES)))
+    const { everyMs = 0, memoryBytes = 0 } = config.node.snapshots ?? {}
+    const { snapshots: store } = options
+    this.snapshots = store && { store, everyMs, limitBytes: memoryBytes, taking: undefined, waiting: new Set() }
+    const { topics, clock } = this
+    const { inFlightBytes } = config.node.memory
+    this.restores = new Restores({ log, topics, clock, logger: options.logger, inFlightBytes })
     this.ends = new EndsPoller({
       log,
       topics: this.topics,
@@ -275,29 +286,11 @@ export class Node {
       // A pause of whoever was built of it before would outlive it.
       for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
-      void this.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
+      void this.restores.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
       if (start.isFirst) first.push(...entriesOf(start.position, index))
     }
     if (first.length > 0) await this.commitFirst(first, fresh)
     this.options.logger.info({ partitions: fresh }, 'partitions assigned')
-  }
-
-  private async restore(partition: Partition, deadLetters: PartitionEnds & { from: number }): Promise<void> {
-    const startedMs = this.clock.monotonicMs()
-    try {
-      await this.replays.run(async () => {
-        await partition.restore(await readQuarantine(this.log, this.topics, deadLetters))
-      })
-    } catch (error) {
-      partition.fail(error as Error)
-    }
-    if (!partition.isLive) return
-    const { rates, recovered, index } = partition
-    const tookMs = Math.round(this.clock.monotonicMs() - startedMs)
-    this.options.logger.info(
-      { partition: index, tookMs, recordsReplayed: rates.recordsReplayed, segmentsRead: recovered.segmentsRead },
-      'partition live',
-    )
   }
 
   /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */
@@ -366,6 +359,8 @@ export class Node {
       onFailed: (error) => this.partitionFailed(index, error),
       ...toldOf(this.options.logger, this.topics, index),
       observe: this.delays?.partition(index, shares),
+      snapshots: this.snapshots,
+      acceptLoss: this.options.acceptLoss,
       beforeRecord: this.options.beforeRecord,
       journal: journal ?? noPartitionJournal(),
       fingerprint: config.pipeline.fingerprint,

@@ -4,6 +4,9 @@ import type { Config } from '../config/load.ts'
 import { openNoJournal } from '../journal/none.ts'
 import type { JournalStore } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
+import { FolderSnapshots } from '../snapshots/folder.ts'
+import type { SnapshotStore } from '../snapshots/port.ts'
+import { TopicSnapshots } from '../snapshots/topic.ts'
 import type { Logger } from './node.ts'
 
 export async function openLog(config: Config, clientId: string, logger: Logger): Promise<Log> {
@@ -14,6 +17,14 @@ export async function openLog(config: Config, clientId: string, logger: Logger):
   }
   const { openEmbeddedLog } = await import('../log/embedded/log.ts')
   return openEmbeddedLog({ folder: join(dataDir, 'log'), ...embedded, logger: logger as never })
+}
+
+/** Opens where snapshots are shared; undefined where they are not. */
+export function openSnapshots({ node }: Pick<Config, 'node'>, log: Log): SnapshotStore | undefined {
+  const to = node.snapshots?.to
+  if (to === undefined) return undefined
+  // Pipelines may share a folder; a topic is one pipeline's.
+  return to.type === 'folder' ? new FolderSnapshots(join(to.folder, node.group)) : new TopicSnapshots(log, to.topic)
 }
 
 /** What the journal has not yet in files takes memory beside the state: in proportion to it, within these. */

@@ -7,6 +7,7 @@
  */
 
 import { setFlagsFromString } from 'node:v8'
+import type { AcceptedLoss } from '../actors/loss.ts'
 import { openSourceReader } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
 import { askingHeaders } from '../inspect/access.ts'
@@ -20,7 +21,7 @@ import { faultLog } from './faultLog.ts'
 import { makeLogger } from './logger.ts'
 import { ask } from './map.ts'
 import { Node, type Logger as NodeLogger } from './node.ts'
-import { openJournal, openLog } from './open.ts'
+import { openJournal, openLog, openSnapshots } from './open.ts'
 import { reachedAt } from './reach.ts'
 import { reportReplay } from './replayReport.ts'
 import { setUp } from './setup.ts'
@@ -36,19 +37,17 @@ export interface StartOptions {
   readonly allowChange?: boolean
   /** Whether this node also rewrites the sources, where the pipeline asks for it. */
   readonly repartitions?: boolean
+  /** `--accept-loss`. */
+  readonly acceptLoss?: readonly AcceptedLoss[]
 }
 
-export async function startNode(
-  config: Config,
-  id: string,
-  { allowChange = false, repartitions = true }: StartOptions = {},
-): Promise<number> {
+export async function startNode(config: Config, id: string, options: StartOptions = {}): Promise<number> {
   const logger = faultLog(makeLogger(config.node.log.level, { node: id }))
   if (config.node.memory.stateBytes < SMALL_STATE_BYTES) setFlagsFromString(`--heap-growing-percent=${GARBAGE_PERCENT}`)
   const stopped = toldToStop()
   const folder = await takeDataFolder(config.node.dataDir)
   try {
-    return await runNode(config, id, logger, stopped, { allowChange, repartitions })
+    return await runNode(config, id, logger, stopped, options)
   } finally {
     await folder.release()
   }
@@ -101,7 +100,7 @@ async function runNode(
   id: string,
   logger: ReturnType<typeof faultLog>,
   stopped: Promise<void>,
-  { allowChange, repartitions }: Required<StartOptions>,
+  options: StartOptions,
 ): Promise<number> {
   const { limits } = config.pipeline
   const sources = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
@@ -111,12 +110,16 @@ async function runNode(
     await log.close()
     throw error
   })
-  const alsoWith = await admission(config, id, log, logger, allowChange).catch(async (error: Error) => {
-    await log.close()
-    throw error
-  })
+  const alsoWith = await admission(config, id, log, logger, options.allowChange === true).catch(
+    async (error: Error) => {
+      await log.close()
+      throw error
+    },
+  )
   const journal = await openJournal(config, logger)
-  const node = new Node({ config, id, log, readers, logger, journal, alsoWith })
+  const snapshots = openSnapshots(config, log)
+  const { acceptLoss, repartitions = true } = options
+  const node = new Node({ config, id, log, readers, logger, journal, alsoWith, snapshots, acceptLoss })
   const { dataDir } = config.node
   const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined
@@ -129,6 +132,7 @@ async function runNode(
     await repartitioner?.stop()
     await node.stop()
     await control?.close()
+    await snapshots?.close()
     await journal.close()
     await log.close()
     logger.close()

@@ -6,9 +6,10 @@ export function toldOf(
   logger: Logger,
   topics: readonly string[],
   partition: number,
-): Pick<PartitionOptions, 'onTrouble' | 'onDeadLetter' | 'onRestarted'> {
+): Pick<PartitionOptions, 'onTrouble' | 'onNote' | 'onDeadLetter' | 'onRestarted'> {
   return {
     onTrouble: (error) => logger.warn({ partition, error: error.message }, 'a partition waits'),
+    onNote: (fields, message) => logger.info({ partition, ...fields }, message),
     onDeadLetter: (source, offset) =>
       logger.warn(
         { topic: topics[source], partition, offset },

@@ -57,6 +57,14 @@ export function checkOutput(info: TopicInfo, keptMs: number): readonly Finding[]
   return findings.length > 0 ? findings : [ok('settings', info.topic, 'keeps and takes what is written to it')]
 }
 
+/** The topic of shared snapshots. */
+export function checkCompacted({ topic, settings }: TopicInfo): readonly Finding[] {
+  if (!settings.has('cleanup.policy') || isCompacted(settings))
+    return [ok('settings', topic, 'keeps the last snapshots')]
+  const message = `topic ${topic}: cleanup.policy is ${settings.get('cleanup.policy')}: snapshots would be deleted, or kept for ever. Set it to compact`
+  return [{ check: 'settings', subject: topic, state: 'problem', message }]
+}
+
 function deletes({ topic, settings }: TopicInfo, keptMs: number): readonly Finding[] {
   const findings: Finding[] = []
   if (isCompacted(settings)) {

@@ -15,12 +15,14 @@ import type { Config } from '../config/load.ts'
 import type { Pipeline } from '../config/model.ts'
 import type { Log, TopicInfo, TopicSpec } from '../log/port.ts'
 import { type Finding, SetupError } from './finding.ts'
-import { checkInput, checkOutput, neededForMs, ok } from './topicSettings.ts'
+import { checkCompacted, checkInput, checkOutput, neededForMs, ok } from './topicSettings.ts'
 
 export type TopicsConfig = Pick<Config, 'pipeline' | 'node'>
 
 /** Outputs must keep every record: brokers whose default is compaction are not asked for it. */
 const OUTPUT_SETTINGS = { 'cleanup.policy': 'delete' } as const
+/** Only closed segments are compacted: small ones, or many snapshots would lie there. */
+const SNAPSHOT_SETTINGS = { 'cleanup.policy': 'compact', 'segment.bytes': String(64 * 2 ** 20) } as const
 
 export function sourceTopics({ sources }: Pipeline): readonly string[] {
   return sources.map((source) => source.topic)
@@ -38,16 +40,25 @@ export function outputTopics({ sinks, sideOutputs, repartition }: Pipeline): rea
   return [...consolidated, ...samples, sideOutputs.late, sideOutputs.orphans, sideOutputs.deadLetters]
 }
 
+/** The topic of shared snapshots, where there is one. */
+export function snapshotTopics({ node }: Pick<TopicsConfig, 'node'>): readonly string[] {
+  return node.snapshots?.to.type === 'kafka' ? [node.snapshots.to.topic] : []
+}
+
 export async function checkTopics(log: Log, config: TopicsConfig): Promise<readonly Finding[]> {
   const { pipeline } = config
   const sources = sourceTopics(pipeline)
   const outputs = outputTopics(pipeline)
-  const found = new Map((await log.topics([...sources, ...outputs])).map((info) => [info.topic, info]))
+  const snapshots = snapshotTopics(config)
+  const named = [...sources, ...outputs, ...snapshots]
+  const found = new Map((await log.topics(named)).map((info) => [info.topic, info]))
   const partitions = partitionsOf(found, config, log.kind)
   return [
     ...sources.map((topic) => existence(topic, found, sourceMissing(topic, log.kind))),
     ...outputs.map((topic) => existence(topic, found, outputMissing(topic, config, log.kind, partitions))),
-    ...samePartitions(joinTopics(pipeline), outputs, found),
+    ...snapshots.map((topic) => existence(topic, found, outputMissing(topic, config, log.kind, partitions, 'compact'))),
+    ...samePartitions(joinTopics(pipeline), [...outputs, ...snapshots], found),
+    ...snapshots.flatMap((topic) => found.get(topic) ?? []).flatMap(checkCompacted),
     ...settings(sources, outputs, found, pipeline),
   ]
 }
@@ -66,14 +77,19 @@ async function missingSpecs(log: Log, config: TopicsConfig): Promise<readonly To
   const { pipeline } = config
   const sources = sourceTopics(pipeline)
   const outputs = outputTopics(pipeline)
-  const found = new Map((await log.topics([...sources, ...outputs])).map((info) => [info.topic, info]))
+  const snapshots = snapshotTopics(config)
+  const named = [...sources, ...outputs, ...snapshots]
+  const found = new Map((await log.topics(named)).map((info) => [info.topic, info]))
   const partitions = partitionsOf(found, config, log.kind)
   if (partitions === undefined) return []
   const isEmbedded = log.kind === 'embedded'
-  const wanted = [...(isEmbedded ? sources : []), ...(isEmbedded || pipeline.createTopics ? outputs : [])]
-  return wanted
-    .filter((topic) => !found.has(topic))
-    .map((topic) => ({ topic, partitions, ...(outputs.includes(topic) ? { settings: OUTPUT_SETTINGS } : {}) }))
+  const made = isEmbedded || pipeline.createTopics
+  const wanted: readonly TopicSpec[] = [
+    ...(isEmbedded ? sources.map((topic) => ({ topic, partitions })) : []),
+    ...(made ? outputs.map((topic) => ({ topic, partitions, settings: OUTPUT_SETTINGS })) : []),
+    ...(made ? snapshots.map((topic) => ({ topic, partitions, settings: SNAPSHOT_SETTINGS })) : []),
+  ]
+  return wanted.filter(({ topic }) => !found.has(topic))
 }
 
 /** How many partitions a new topic gets: as many as the sources have. Undefined where none of them says. */
@@ -111,6 +127,7 @@ function outputMissing(
   { pipeline, node }: TopicsConfig,
   kind: Log['kind'],
   partitions: number | undefined,
+  policy: 'delete' | 'compact' = 'delete',
 ): Missing {
   if (kind === 'embedded' || pipeline.createTopics) {
     return { state: 'ok', message: `topic ${topic}: will be made at the start` }
@@ -118,7 +135,7 @@ function outputMissing(
   const access = node.kafka?.ssl !== undefined || node.kafka?.sasl !== undefined ? ' --command-config FILE' : ''
   const command =
     `kafka-topics.sh --bootstrap-server ${node.kafka?.brokers[0] ?? 'localhost:9092'}${access} --create --topic ${topic} ` +
-    `--partitions ${partitions ?? 'N'} --config cleanup.policy=delete`
+    `--partitions ${partitions ?? 'N'} --config cleanup.policy=${policy}`
   return {
     state: 'problem',
     message: `topic ${topic} does not exist. Make it (or set createTopics: true in pipeline.yaml): ${command}`,

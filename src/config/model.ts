@@ -130,6 +130,8 @@ export interface NodeConfig {
   }
   /** Observed delays of engagements: how far past the view (0: not at all), and what views remembered for it may take. */
   readonly delays: { readonly horizonMs: number; readonly memoryBytes: number }
+  /** Where partitions' states are shared with other nodes; absent: nowhere. */
+  readonly snapshots?: SnapshotsConfig
   readonly journal: boolean
   readonly embedded: {
     readonly fsyncMs: number
@@ -159,6 +161,13 @@ export interface ControlTokens {
   readonly read: readonly string[]
   readonly operate: readonly string[]
   readonly privileged: readonly string[]
+}
+
+export interface SnapshotsConfig {
+  readonly to: { readonly type: 'folder'; readonly folder: string } | { readonly type: 'kafka'; readonly topic: string }
+  readonly everyMs: number
+  /** Captured and not yet written, a node. */
+  readonly memoryBytes: number
 }
 
 export interface KafkaConfig {

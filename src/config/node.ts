@@ -1,8 +1,11 @@
 /**
  * From the checked shape of node.yaml to the model, with secrets resolved.
  */
-import type { ControlConfig, KafkaConfig, NodeConfig, SaslConfig } from './model.ts'
+
+import { problem } from './check.ts'
+import type { ControlConfig, KafkaConfig, NodeConfig, SaslConfig, SnapshotsConfig } from './model.ts'
 import type { NodeFile } from './nodeShape.ts'
+import { ConfigError } from './problem.ts'
 import { resolveSecret, resolveText, type SecretSource } from './secret.ts'
 import { tokensFrom } from './token.ts'
 
@@ -10,6 +13,11 @@ type KafkaFile = NonNullable<NodeFile['kafka']>
 
 export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
   const { memory, embedded } = given
+  if (given.snapshots?.to === 'kafka' && given.kafka === undefined) {
+    throw new ConfigError([
+      problem(from.file, 'snapshots.to', 'needs brokers (kafka): the embedded log is of one process', 'kafka'),
+    ])
+  }
   return {
     ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
     group: given.kafka?.group ?? `postview-${pipelineName}`,
@@ -22,6 +30,7 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
       actorBytes: memory.actors,
     },
     delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory },
+    ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
     journal: given.journal,
     embedded: {
       fsyncMs: embedded.fsync,
@@ -36,6 +45,12 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
 
 function controlFrom({ tokens, ...given }: NodeFile['control'], from: SecretSource): ControlConfig {
   return tokens === undefined ? given : { ...given, tokens: tokensFrom(tokens, from) }
+}
+
+/** The shape has seen to it that what `to` needs is there. */
+function snapshotsFrom({ to, folder, topic, every, memory }: NonNullable<NodeFile['snapshots']>): SnapshotsConfig {
+  const place = to === 'folder' ? ({ type: to, folder: folder! } as const) : ({ type: to, topic: topic! } as const)
+  return { to: place, everyMs: every, memoryBytes: memory }
 }
 
 function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {

@@ -2,7 +2,7 @@
  * The shape of node.yaml: every key, its kind and its default. Unknown keys are refused everywhere.
  */
 import { z } from 'zod'
-import { choice, count, duration, positive, size } from './kinds.ts'
+import { choice, count, duration, positive, size, topicName } from './kinds.ts'
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
@@ -70,6 +70,24 @@ const control = z
     if (mask && !has('privileged')) refuse('mask', 'needs control.tokens.privileged: nobody could see an id in full')
   })
 
+const snapshots = z
+  .strictObject({
+    to: choice(['folder', 'kafka']),
+    folder: reference('the path of a folder that all nodes reach').optional(),
+    topic: topicName().optional(),
+    every: positive(duration()).prefault('30s'),
+    memory: positive(size()).prefault('64MiB'),
+  })
+  .superRefine((given, context) => {
+    const [wanted, other] = given.to === 'folder' ? (['folder', 'topic'] as const) : (['topic', 'folder'] as const)
+    if (given[wanted] === undefined) {
+      context.addIssue({ code: 'custom', path: [wanted], message: `is needed for ${given.to}` })
+    }
+    if (given[other] !== undefined) {
+      context.addIssue({ code: 'custom', path: [other], message: `has no place in ${given.to}` })
+    }
+  })
+
 export const nodeShape = z.strictObject({
   kafka: z
     .strictObject({
@@ -104,6 +122,7 @@ export const nodeShape = z.strictObject({
       memory: positive(size()).prefault('32MiB'),
     })
     .prefault({}),
+  snapshots: snapshots.optional(),
   journal: z.boolean({ error: 'must be true or false' }).default(true),
   embedded: z
     .strictObject({

@@ -25,7 +25,7 @@ export const EQUATIONS = [
   {
     name: 'views',
     left: 'views',
-    right: ['samples', 'sampledOut', 'pending', 'viewDuplicates', 'viewsQuarantined'],
+    right: ['samples', 'sampledOut', 'pending', 'viewDuplicates', 'viewsQuarantined', 'viewsLost'],
   },
   {
     name: 'engagements',
@@ -39,6 +39,7 @@ export const EQUATIONS = [
       'undecided',
       'engagementDuplicates',
       'engagementsQuarantined',
+      'engagementsLost',
     ],
   },
 ] as const satisfies readonly { name: string; left: LedgerField; right: readonly LedgerField[] }[]

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify'
 import { LEDGER_FIELDS } from '../join/ledger.ts'
-import { committedLedgers } from './committedLedgers.ts'
+import { type CommittedLedgers, committedLedgers, type LostOf } from './committedLedgers.ts'
 import { type LedgerReport, ledgerReport } from './ledger.ts'
 import type { Others, Silent } from './others.ts'
 import type { NodeView } from './view.ts'
@@ -14,6 +14,8 @@ export interface ClusterLedger extends LedgerReport {
   readonly sources: readonly { readonly partition: number; readonly from: string }[]
   /** Partitions of which nothing is known: never committed, and no node has them. */
   readonly unknown: readonly number[]
+  /** Events that recovery needed and that the log had no longer: accepted as lost, and declared with each commit since. */
+  readonly lost: readonly LostOf[]
   readonly silent: readonly Silent[]
 }
 
@@ -35,11 +37,11 @@ export function addLedgerRoutes(app: FastifyInstance, node: NodeView, others: Ot
 
 export function clusterLedger(
   partitionCount: number,
-  committed: ReadonlyMap<number, ArrayLike<number>>,
+  { ledgers: committed, lost }: CommittedLedgers,
   nodes: readonly { readonly node: string; readonly ledgers: readonly (readonly [number, ArrayLike<number>])[] }[],
   silent: readonly Silent[],
 ): ClusterLedger {
-  const ledgers = new Map(committed)
+  const ledgers = new Map<number, ArrayLike<number>>(committed)
   const from = new Map([...committed.keys()].map((partition) => [partition, 'commit']))
   for (const { node, ledgers: own } of nodes) {
     for (const [partition, ledger] of own) {
@@ -54,6 +56,7 @@ export function clusterLedger(
       .map(([partition, source]) => ({ partition, from: source }))
       .sort((a, b) => a.partition - b.partition),
     unknown: all.filter((partition) => !ledgers.has(partition)),
+    lost,
     silent,
   }
 }

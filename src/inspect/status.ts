@@ -3,7 +3,8 @@
  *
  * Invariant: what is not known is null, never left out and never a made-up 0; a number is always finite.
  */
-import type { ReplayView } from '../actors/progress.ts'
+import type { ReplaySource, ReplayView } from '../actors/progress.ts'
+import type { Taken } from '../actors/snapshotSchedule.ts'
 import { PENDING, UNDECIDED } from '../join/ledger.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import { alarmsOf, type Imbalance, imbalanceOf } from './ledger.ts'
@@ -55,6 +56,12 @@ export interface PartitionStatus {
   readonly bufferedBytes: number
   readonly recordsJoined: number
   readonly recordsReplayed: number
+  /** What its state was rebuilt from, before the log: the local journal, a shared snapshot, or nothing (the log). */
+  readonly startedFrom: ReplaySource
+  /** Users that a shared snapshot gave. */
+  readonly usersShared: number
+  /** The last shared snapshot that was published of it, or null. */
+  readonly snapshot: Taken | null
   readonly ratePerS: number
   readonly journal: JournalStatus
 }
@@ -173,6 +180,9 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     bufferedBytes: p.bufferedBytes,
     recordsJoined: p.rates.recordsJoined,
     recordsReplayed: p.rates.recordsReplayed,
+    startedFrom: p.recovered.from,
+    usersShared: p.recovered.usersLoaded,
+    snapshot: p.schedule.last ?? null,
     ratePerS: Math.round(around.ratePerS(p.index)),
     journal: journalStatus(p),
   }

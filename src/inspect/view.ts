@@ -6,6 +6,8 @@
  */
 
 import type { ReplayView } from '../actors/progress.ts'
+import type { Recovered } from '../actors/rebuild.ts'
+import type { Taken } from '../actors/snapshotSchedule.ts'
 import type { ClusterMap } from '../cluster/map.ts'
 import type { NodeConfig, Pipeline } from '../config/model.ts'
 import type { DelayWatch } from '../delays/watch.ts'
@@ -60,7 +62,9 @@ export interface PartitionView {
   }
   readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
   /** What the start made of the journal; why it was not used, where it was not. */
-  readonly recovered: { readonly segmentsRead: number; readonly refused?: string }
+  readonly recovered: Recovered
+  /** The last shared snapshot that was published. */
+  readonly schedule: { readonly last: Taken | undefined }
   /** What was written to the journal and read from it, and what was moved there from memory and back. */
   readonly store: {
     readonly segments: number

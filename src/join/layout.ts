@@ -27,6 +27,7 @@ export const U_LENGTH = 11
 export const U_PENDING = 12 // pending views
 export const U_BYTES = 13 // bytes of the user's blocks
 export const U_STORED = 14 // 1: the journal holds a snapshot of the user
+export const U_SHARED = 15 // the shared snapshot (number) that has the user
 export const U_HEADER_BYTES = 64
 
 /** View: header, then identity, item. */

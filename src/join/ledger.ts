@@ -25,6 +25,8 @@ export const LEDGER_FIELDS = [
   'engagementDuplicates',
   'engagementsQuarantined',
   'lateViews',
+  'viewsLost',
+  'engagementsLost',
 ] as const
 
 export type LedgerField = (typeof LEDGER_FIELDS)[number]
@@ -51,6 +53,9 @@ export const ENGAGEMENT_DUPLICATES = at('engagementDuplicates')
 export const ENGAGEMENTS_QUARANTINED = at('engagementsQuarantined')
 export const LATE_VIEWS = at('lateViews')
 
+export const VIEWS_LOST = at('viewsLost')
+export const ENGAGEMENTS_LOST = at('engagementsLost')
+
 export type Ledger = Float64Array
 
 export function newLedger(counts: readonly number[] = []): Ledger {
@@ -63,7 +68,8 @@ export function newLedger(counts: readonly number[] = []): Ledger {
 export function imbalance(l: ArrayLike<number>): readonly [number, number, number] {
   return [
     l[RECORDS] - (l[VIEWS] + l[ENGAGEMENTS] + l[REFUSED_RECORDS]),
-    l[VIEWS] - (l[SAMPLES] + l[at('sampledOut')] + l[PENDING] + l[VIEW_DUPLICATES] + l[VIEWS_QUARANTINED]),
+    l[VIEWS] -
+      (l[SAMPLES] + l[at('sampledOut')] + l[PENDING] + l[VIEW_DUPLICATES] + l[VIEWS_QUARANTINED] + l[VIEWS_LOST]),
     l[ENGAGEMENTS] -
       (l[BOUND] +
         l[UNUSED] +
@@ -72,7 +78,8 @@ export function imbalance(l: ArrayLike<number>): readonly [number, number, numbe
         l[ORPHAN] +
         l[UNDECIDED] +
         l[ENGAGEMENT_DUPLICATES] +
-        l[ENGAGEMENTS_QUARANTINED]),
+        l[ENGAGEMENTS_QUARANTINED] +
+        l[ENGAGEMENTS_LOST]),
   ]
 }
 

@@ -42,6 +42,13 @@ export class NeededOffsets {
     return bit >= 0 && bit < this.words * 32 && (this.bits[wordOf(bit)] & (1 << (bit & 31))) !== 0
   }
 
+  clear(): void {
+    this.bits.fill(0, 0, this.words)
+    this.cursor = 0
+    this.words = 0
+    this.count = 0
+  }
+
   get size(): number {
     return this.count
   }

@@ -149,6 +149,28 @@ export function decodeUser(s: JoinState, user: number, bytes: Buffer, isQuaranti
   }
 }
 
+/** How many views are pending and engagements undecided in a user's state as it is stored. */
+export function countsOf(bytes: Buffer): { readonly pending: number; readonly undecided: number } {
+  let pending = 0
+  let at = 16
+  for (let views = bytes.readUInt32LE(4); views > 0; views--) {
+    if ((bytes.readUInt32LE(at) & L.F_SEALED) === 0) pending++
+    at = endOfView(bytes, at)
+  }
+  return { pending, undecided: bytes.readUInt32LE(8) }
+}
+
+function endOfView(bytes: Buffer, start: number): number {
+  const lengths = bytes.readUInt32LE(start + 4)
+  const payloadLength = bytes.readUInt32LE(start + 44) === 1 ? bytes.readUInt32LE(start + 8) : 0
+  let at = start + VIEW_BYTES + (lengths & 0xffff) + (lengths >>> 16) + payloadLength
+  for (let bound = bytes.readUInt32LE(start + 48); bound > 0; bound--) {
+    const texts = [0, 4, 8, 12].reduce((sum, k) => sum + Math.max(0, bytes.readInt32LE(at + k)), 0)
+    at += ENGAGEMENT_BYTES + texts + bytes.readUInt32LE(at + 48)
+  }
+  return at
+}
+
 function decodeView(
   s: JoinState,
   user: number,

@@ -97,6 +97,21 @@ export class ChainTable {
     return bucket
   }
 
+  /** How many buckets there are: when it changes, what `walk` has visited begins anew. */
+  get bucketCount(): number {
+    return this.mask + 1
+  }
+
+  /** Visits whole buckets from `bucket` on until `visit` says enough; returns the next one, -1 past the last. */
+  walk(bucket: number, visit: (address: number) => boolean): number {
+    for (let here = bucket; here <= this.mask; here++) {
+      let enough = false
+      for (let at = this.buckets[here]; at !== 0; at = this.next(at)) if (!visit(at)) enough = true
+      if (enough) return here < this.mask ? here + 1 : -1
+    }
+    return -1
+  }
+
   private insertBetween(address: number, before: number): void {
     const chunks = this.arena.chunks
     const hash = chunks[before >>> 16].u32[((before & 0xffff) << 2) + this.hashWord]

@@ -23,6 +23,9 @@ export function renderLedger(answer: ShownLedger, screen: Screen): string {
   for (const { partition, equation, difference } of imbalance) {
     lines.push(`partition ${partition}: ${equation} are off by ${difference}`)
   }
+  for (const { topic, partition, from, to } of answer.lost) {
+    lines.push(`${topic} partition ${partition}: offsets ${from} to ${to} were lost to retention, and accepted as lost`)
+  }
   lines.push(balances ? 'it balances' : paint(screen, 'red', 'IT DOES NOT BALANCE'))
   return lines.join('\n')
 }

@@ -21,8 +21,8 @@ beforeAll(async () => {
 })
 afterAll(() => dir.remove())
 
-async function look(seeds: readonly number[], options: Pick<HistoryOptions, 'harms' | 'isRetentionShort'>) {
-  const seen = { samples: 0, repeated: 0, stored: 0, loaded: 0 }
+async function look(seeds: readonly number[], options: Omit<HistoryOptions, keyof Pipeline | 'seed' | 'lives'>) {
+  const seen = { samples: 0, repeated: 0, stored: 0, loaded: 0, shared: { starts: 0, users: 0, passedOver: 0 } }
   for (const seed of seeds) {
     const history = new History({ ...pipeline, ...options, seed, lives: 6 })
     try {
@@ -35,6 +35,10 @@ async function look(seeds: readonly number[], options: Pick<HistoryOptions, 'har
     }
     seen.stored += history.storedUsers
     seen.loaded += history.loadedUsers
+    seen.shared.starts += history.shared.starts
+    seen.shared.users += history.shared.users
+    seen.shared.passedOver += history.shared.passedOver
+    expect([...history.shared.troubles]).toEqual([])
   }
   return seen
 }
@@ -54,4 +58,13 @@ it.each([2018, 2036])('state that is ahead of the commit is not believed (seed %
 
 it('an older journal that ends below what is needed asks for nothing that retention took', async () => {
   await look([1, 2, 3], { harms: ['older', 'no journal', 'none'], isRetentionShort: true })
+})
+
+it('shared snapshots, whole and damaged, with journals lost and commits taken back, change nothing', {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const seen = await look(SEEDS, { harms: [...HISTORY_HARMS, 'deleted', 'no journal'], isShared: true })
+  expect(seen.shared.starts).toBeGreaterThan(SEEDS.length)
+  expect(seen.shared.users).toBeGreaterThan(SEEDS.length * 5)
+  expect(seen.shared.passedOver).toBeGreaterThan(0)
 })

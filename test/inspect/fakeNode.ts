@@ -65,7 +65,8 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
       emissions: new Durations(),
     },
     users: { live: 3, restarts: 1, passivated: 2 },
-    recovered: { segmentsRead: 11 },
+    recovered: { from: 'journal', segmentsRead: 11, usersLoaded: 0, lost: [] },
+    schedule: { last: undefined },
     spill: { viewsSpilled: 30, viewsRestored: 10 },
     store: {
       journalCounts: { ...noCounts(), bytesWritten: 2048, segmentsWritten: 3 },

@@ -6,16 +6,16 @@ function ledgerOf(counts: Partial<Record<LedgerField, number>>): Float64Array {
 }
 
 const BALANCED = {
-  records: 31,
+  records: 41,
   refused: 1,
-  views: 10,
+  views: 14,
   samples: 3,
   sampledOut: 1,
   pending: 2,
   viewDuplicates: 3,
   conflicts: 2,
   viewsQuarantined: 1,
-  engagements: 20,
+  engagements: 26,
   bound: 5,
   unused: 1,
   outside: 2,
@@ -25,6 +25,8 @@ const BALANCED = {
   engagementDuplicates: 2,
   engagementsQuarantined: 1,
   lateViews: 1,
+  viewsLost: 4,
+  engagementsLost: 6,
 }
 
 describe('the ledger', () => {

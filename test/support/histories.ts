@@ -11,6 +11,7 @@ import { start as startSystem, stop as stopSystem } from 'nact'
 import { Partition } from '../../src/actors/partition.ts'
 import { decodeMetadata } from '../../src/actors/position.ts'
 import { readQuarantine, startOf } from '../../src/actors/recovery.ts'
+import type { SharedSnapshots } from '../../src/actors/snapshotSchedule.ts'
 import { Committer } from '../../src/cluster/committer.ts'
 import { openOutlets } from '../../src/cluster/outlets.ts'
 import { rulesOf } from '../../src/cluster/rules.ts'
@@ -22,11 +23,13 @@ import { type Contents, copyContents, newContents, openMemoryPartition } from '.
 import { noPartitionJournal } from '../../src/journal/none.ts'
 import type { PartitionJournal } from '../../src/journal/port.ts'
 import { type CommitEntry, type Committed, type Log, LogError, type PartitionEnds } from '../../src/log/port.ts'
+import type { SnapshotStore } from '../../src/snapshots/port.ts'
 import { systemClock } from '../../src/time/clock.ts'
 import { Durations } from '../../src/time/durations.ts'
 import { DEAD_LETTERS, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import type { LogRecord } from './crashWorld.ts'
 import { MemoryLog } from './memoryLog.ts'
+import { MemorySnapshots } from './memorySnapshots.ts'
 import { Random } from './random.ts'
 import { closingEvents, Traffic } from './traffic.ts'
 
@@ -78,6 +81,8 @@ export interface HistoryOptions extends Pipeline {
   readonly harms: readonly HistoryHarm[]
   /** The log keeps nothing that the last commit does not need. Not together with commits that are taken back. */
   readonly isRetentionShort?: boolean
+  /** Whether each life shares snapshots, at every commit, and the next may start from them, or find them damaged. */
+  readonly isShared?: boolean
 }
 
 export class History {
@@ -85,6 +90,9 @@ export class History {
   readonly told: string[] = []
   storedUsers = 0
   loadedUsers = 0
+  /** Starts from a shared snapshot, users that they gave, snapshots passed over, and why some were not published. */
+  readonly shared = { starts: 0, users: 0, passedOver: 0, troubles: new Set<string>() }
+  private readonly snapshots = new MemorySnapshots()
   private readonly log = new MemoryLog()
   private readonly options: HistoryOptions
   private readonly random: Random
@@ -143,8 +151,10 @@ export class History {
     const journal = harm === 'no journal' ? noPartitionJournal() : this.fused(fuse)
     const life = await this.start(journal, harm === 'no journal' ? Number.POSITIVE_INFINITY : stateBytes, fuse)
     const { partition } = life
-    const refused = partition.recovered.refused ?? 'used'
-    this.told.push(`${harm}; state ${stateBytes}, journal ${refused}, from ${this.offsets()}`)
+    const { refused = 'used', from, usersLoaded } = partition.recovered
+    if (from === 'snapshot') this.shared.starts++
+    this.shared.users += usersLoaded
+    this.told.push(`${harm}; state ${stateBytes}, journal ${refused}, began with the ${from}, from ${this.offsets()}`)
     const ends = TOPICS.map((topic) => Math.ceil(this.log.end(topic, PARTITION) * Math.min(1, reach)))
     if (isLast) await this.toTheEnd(life, ends)
     else while (!fuse.isBurnt && (await this.step(life, ends)));
@@ -167,6 +177,7 @@ export class History {
 
   private harm(harm: HistoryHarm): void {
     const { random } = this
+    if (this.options.isShared && random.chance(0.2)) this.snapshots.damage(random)
     if (harm === 'deleted') this.journal = newContents()
     if (harm === 'older' && this.copies.length > 0) this.journal = copyContents(random.pick(this.copies))
     if (harm === 'rolled back' && this.commits.length > 0) {
@@ -230,6 +241,8 @@ export class History {
       onFailed,
       onTrouble: onFailed,
       journal,
+      snapshots: this.options.isShared ? this.sharing(fuse) : undefined,
+      onNote: (fields, message) => this.noted(fields, message, fuse),
       fingerprint: config.pipeline.fingerprint,
       stateBytes,
       commitSoon: () => committer.commitSoon(),
@@ -263,6 +276,34 @@ export class History {
       if (failures.length > 0) throw failures[0]
     }
     return { partition, committer, fuse, failures, end }
+  }
+
+  /** A life that is over publishes nothing. */
+  private sharing(fuse: Fuse): SharedSnapshots {
+    const store: SnapshotStore = {
+      find: () => this.snapshots.find(),
+      close: async () => {},
+      begin: async (partition, number) => {
+        const sink = await this.snapshots.begin(partition, number)
+        return {
+          write: async (frame) => {
+            await pause(this.random.below(3))
+            await sink.write(frame)
+          },
+          publish: async (last) => {
+            await pause(this.random.below(3))
+            if (fuse.burn()) await sink.publish(last)
+          },
+          abandon: () => sink.abandon(),
+        }
+      },
+    }
+    return { store, everyMs: 0, limitBytes: 1 << 26, taking: undefined, waiting: new Set() }
+  }
+
+  private noted(fields: object, message: string, fuse: Fuse): void {
+    if (message.includes('passed over')) this.shared.passedOver++
+    if (message.includes('was not published') && !fuse.isBurnt) this.shared.troubles.add(JSON.stringify(fields))
   }
 
   private endsOf(topic: string): PartitionEnds {

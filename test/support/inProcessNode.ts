@@ -15,6 +15,7 @@ import type { JournalStore } from '../../src/journal/port.ts'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
 import type { Log, Writer } from '../../src/log/port.ts'
 import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
+import type { SnapshotStore } from '../../src/snapshots/port.ts'
 import { type Delivery, GROUP, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
 import { readLog } from './embeddedWorld.ts'
@@ -30,6 +31,8 @@ export interface InProcessOptions {
   readonly isJournalOn: boolean
   readonly state?: string
   readonly beforeRecord?: BeforeRecord
+  /** Where snapshots are shared, at every commit. */
+  readonly snapshots?: SnapshotStore
 }
 
 /** Where the log is Kafka. */
@@ -75,17 +78,20 @@ export class InProcessWorld implements CrashWorld {
   }
 
   async start(options: InProcessOptions): Promise<Node> {
-    const { journal, isJournalOn, state, beforeRecord } = options
+    const { journal, isJournalOn, state, beforeRecord, snapshots } = options
     const folder = join(this.folder, 'config')
     const { brokers, delivery } = this
-    const node = brokers === undefined ? {} : { kafka: { brokers: [brokers], group: GROUP, sessionTimeout: SESSION } }
+    const node = {
+      ...(brokers === undefined ? {} : { kafka: { brokers: [brokers], group: GROUP, sessionTimeout: SESSION } }),
+      snapshots: snapshots && { to: 'folder', folder: 'share', every: '100ms' },
+    }
     await writeConfig(folder, { brokers, delivery, dataFolder: join(this.folder, 'data'), isJournalOn, state, node })
     const config = loadConfig(folder, {})
     const { sources, limits } = config.pipeline
     const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
     const { log } = this
     await setUp({ log, config, readers, logger: SILENT })
-    this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord })
+    this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord, snapshots })
     await Promise.race([this.node.start(), this.node.failed])
     await Promise.race([this.live(), this.node.failed])
     return this.node

@@ -126,6 +126,8 @@ export class PureJoin {
   readonly side: PureSide[] = []
   /** Looks at each batch before it is settled. */
   observe: ((state: JoinState) => void) | undefined
+  /** Runs where a partition lets its shared snapshot look, before users change. */
+  beforeTurns: () => void = () => {}
   private readonly batch = new EventBatch()
   private readonly keying: { readonly partition: number; readonly partitions: number }
 
@@ -183,6 +185,7 @@ export class PureJoin {
   private finishBatch(): void {
     const s = this.state
     gather(s)
+    this.beforeTurns()
     for (let k = 0; k < s.touched.length; k++) takeTurn(s, s.touched.items[k])
     for (const k of orderSealed(s)) this.samples.push(this.sample(k))
     for (const k of orderGaveUp(s)) this.addSide(k)

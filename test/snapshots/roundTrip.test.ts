@@ -1,0 +1,175 @@
+/**
+ * A partition's state through a shared snapshot, taken while batches go on, and into another one: the same samples from
+ * then on; and whatever bytes are damaged, never a wrong state.
+ */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Capture } from '../../src/actors/partitionOptions.ts'
+import { headerOf, loadSnapshot } from '../../src/actors/snapshotLoad.ts'
+import { SnapshotTake } from '../../src/actors/snapshotTake.ts'
+import { Spill } from '../../src/actors/spill.ts'
+import { Turnstile } from '../../src/actors/turnstile.ts'
+import type { SourceReader } from '../../src/codec/port.ts'
+import { admitTick } from '../../src/join/batch.ts'
+import { emptyState } from '../../src/join/empty.ts'
+import type { JoinState } from '../../src/join/state.ts'
+import { openMemoryJournal } from '../../src/journal/memory.ts'
+import { SnapshotDamaged } from '../../src/snapshots/format.ts'
+import { systemClock } from '../../src/time/clock.ts'
+import { checkState } from '../support/checkState.ts'
+import { dumpState } from '../support/dumpState.ts'
+import { arrange, batchesOf, HARSH, joinStreams, propertyOptions, randomOf, takeBatch } from '../support/joinStreams.ts'
+import { MemorySnapshots } from '../support/memorySnapshots.ts'
+import { PureJoin } from '../support/pureJoin.ts'
+
+const TOPICS = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+
+function captureOf(s: JoinState): Capture {
+  const sources = new Map(
+    TOPICS.slice(0, s.sources).map((topic, source) => [
+      topic,
+      { offset: 1e6 + source, highestMs: s.clocks.highestMs[source], neededFrom: 0 },
+    ]),
+  )
+  return {
+    position: { watermarkMs: s.lastWatermarkMs, sources, deadLettersFrom: 0, ledger: [...s.ledger] },
+    batchNumber: s.batchNumber,
+    epoch: { releasing: new Map(), deleting: [], lastSegment: 0 },
+  }
+}
+
+interface Taking {
+  readonly take: SnapshotTake
+  readonly done: Promise<unknown>
+}
+
+async function takeOf(s: JoinState, store: MemorySnapshots): Promise<Taking> {
+  const journal = await openMemoryJournal().partition(0)
+  const capture = captureOf(s)
+  const topics = TOPICS.slice(0, s.sources)
+  const spill = new Spill(s, journal, undefined as unknown as SourceReader, 0)
+  const turnstile = new Turnstile((error) => {
+    throw error
+  })
+  const shared = { store, limitBytes: 1 << 30 }
+  const options = { state: s, journal, spill, turnstile, shared, partition: 0, topics, fingerprint: 'f' }
+  const take = new SnapshotTake({ ...options, clock: systemClock }, capture)
+  const done = take.run()
+  done.catch(() => {})
+  take.answered(true)
+  return { take, done }
+}
+
+async function load(s: JoinState, store: MemorySnapshots): Promise<void> {
+  const [found] = await store.find()
+  await loadSnapshot(found, await headerOf(found), {
+    state: s,
+    isLeftOut: () => false,
+    balance: () => undefined,
+    onUsers: () => {},
+    isStopped: () => false,
+  })
+}
+
+/** Users and what lies in them, whatever blocks they lie in. */
+function contentsOf(s: JoinState): unknown {
+  const { pending, undecided, remembered } = dumpState(s)
+  return { pending, undecided, remembered }
+}
+
+describe('a shared snapshot', () => {
+  test('is the state at its capture, whatever batches come while it is taken', async () => {
+    let users = 0
+    await fc.assert(
+      fc.asyncProperty(
+        joinStreams({ ...HARSH, events: 80 }),
+        fc.integer({ min: 0, max: 1_000 }),
+        async (stream, at) => {
+          const random = randomOf(stream, 1)
+          const events = arrange(stream, random, { copies: 0.3, beyond: 0.3, ticks: 0.1 })
+          const batches = batchesOf(events, () => random.chance(0.3))
+          const from = at % batches.length
+          const store = new MemorySnapshots()
+          const join = new PureJoin(stream.config)
+          for (const batch of batches.slice(0, from)) takeBatch(join, batch)
+          const before = contentsOf(join.state)
+          const then = {
+            clocks: { ...join.state.clocks },
+            ledger: [...join.state.ledger],
+            samples: join.samples.length,
+          }
+          const highestMs = [...join.state.clocks.highestMs]
+          const { take, done } = await takeOf(join.state, store)
+          // The rest goes on over the snapshot that is being taken.
+          join.beforeTurns = () => take.beforeTurns()
+          for (const batch of batches.slice(from)) {
+            takeBatch(join, batch)
+            if (random.chance(0.5)) await new Promise(setImmediate)
+          }
+          await done
+          join.end()
+          const other = new PureJoin(stream.config)
+          await load(other.state, store)
+          users += other.state.users.size
+          expect(contentsOf(other.state)).toEqual(before)
+          other.state.clocks.restore(then.clocks.watermarkMs, highestMs)
+          other.state.ledger.set(then.ledger)
+          admitTick(other.state)
+          checkState(other.state)
+          for (const batch of batches.slice(from)) takeBatch(other, batch)
+          other.end()
+          expect(other.samples).toEqual(join.samples.slice(then.samples))
+          expect(other.ledger).toEqual(join.ledger)
+        },
+      ),
+      propertyOptions(60),
+    )
+    expect(users).toBeGreaterThan(50)
+  })
+
+  test('with any byte changed, cut off or put in is refused, or is what it was', async () => {
+    const [stream] = fc.sample(joinStreams({ ...HARSH, events: 80 }), { numRuns: 1, seed: 5 })
+    const random = randomOf(stream, 2)
+    const batches = batchesOf(arrange(stream, random, { copies: 0.3, beyond: 0.3, ticks: 0 }), () => random.chance(0.3))
+    const join = new PureJoin({ ...stream.config, rememberSealedMs: 1e9 })
+    for (const batch of batches) takeBatch(join, batch)
+    const store = new MemorySnapshots()
+    const { done } = await takeOf(join.state, store)
+    await done
+    const expected = contentsOf(join.state)
+    const frames = store.published[0].frames
+    const other = new PureJoin(stream.config)
+    let refused = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        fc.constantFrom('flip', 'cut', 'drop', 'swap', 'repeat', 'lose'),
+        async (which, where, bits, harm) => {
+          const harmed = frames.map((frame) => Buffer.from(frame))
+          const k = which % harmed.length
+          const at = where % harmed[k].length
+          if (harm === 'flip') harmed[k][at] ^= bits
+          else if (harm === 'cut') harmed[k] = harmed[k].subarray(0, at)
+          else if (harm === 'drop') harmed.splice(k, 1)
+          else if (harm === 'repeat') harmed.splice(k, 0, harmed[k])
+          else if (harm === 'lose') harmed.length = k
+          else [harmed[k], harmed[where % harmed.length]] = [harmed[where % harmed.length], harmed[k]]
+          const damaged = new MemorySnapshots([{ number: 1, frames: harmed }])
+          try {
+            await load(other.state, damaged)
+            expect(contentsOf(other.state)).toEqual(expected)
+          } catch (error) {
+            expect(error).toBeInstanceOf(SnapshotDamaged)
+            refused++
+          }
+          emptyState(other.state)
+          expect(other.state.arena.usedBytes).toBe(0)
+        },
+      ),
+      propertyOptions(300),
+    )
+    expect(refused).toBeGreaterThan(200)
+  })
+})
