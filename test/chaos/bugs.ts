@@ -69,8 +69,8 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
     mutations: [
       {
         file: 'actors/partition.ts',
-        find: 'at.watermarkMs,\n      sources.map',
-        replace: 'Number.NEGATIVE_INFINITY,\n      sources.map',
+        find: 's.clocks.restore(at.watermarkMs, highestMs)',
+        replace: 's.clocks.restore(Number.NEGATIVE_INFINITY, highestMs)',
       },
     ],
   },

@@ -80,6 +80,8 @@ function ledgerOf(
     viewDuplicates: views.duplicates,
     conflicts: views.conflicts,
     viewsQuarantined: views.quarantined,
+    // The oracle's log lacks nothing.
+    viewsLost: 0,
     engagements: engagements.in,
     bound: engagements.bound,
     unused: engagements.unused,
@@ -89,6 +91,7 @@ function ledgerOf(
     undecided: engagements.undecided,
     engagementDuplicates: engagements.duplicates,
     engagementsQuarantined: engagements.quarantined,
+    engagementsLost: 0,
     lateViews: samples.filter((sample) => sample.late_view).length,
   }
 }
