@@ -29,6 +29,7 @@ import { Router } from './router.ts'
 const FETCH_BYTES = 512 * 1024
 const FETCH_WAIT_MS = 250
 const LOOK_EVERY_MS = 250
+const LAST_COMMIT_MS = 3_000
 const VERSION = 1
 
 export interface RepartitionerOptions {
@@ -59,12 +60,14 @@ export class Repartitioner {
   private readonly writer: Writer
   private readonly reader: Reader
   private readonly pump = new Pump(
-    () => (this.isStopped ? undefined : this.inbox.take(this.progress)),
+    () => (this.isStopped || this.isHeld ? undefined : this.inbox.take(this.progress)),
     ({ source, chunk }) => this.take(source, chunk).catch((error: Error) => this.fail(error)),
   )
   private looking: Promise<void> = Promise.resolve()
   private committing: Promise<void> = Promise.resolve()
   private isStopped = false
+  /** Between a revocation and the next assignment nothing is written: another may write it too. */
+  private isHeld = false
   private reject!: (error: Error) => void
 
   private constructor(options: RepartitionerOptions, lanes: Lanes, writer: Writer, partitions: number) {
@@ -102,7 +105,7 @@ export class Repartitioner {
       maxInflatedBytes: pipeline.limits.inflatedBytes,
       sessionTimeoutMs: node.kafka?.sessionTimeoutMs,
       onAssigned: (numbers) => this.assigned(numbers),
-      onRevoking: async () => this.commit(),
+      onRevoking: () => this.revoking(),
       onChunk: (chunk) => this.chunk(chunk),
       onFailed: (error) => this.fail(error),
     })
@@ -133,7 +136,7 @@ export class Repartitioner {
     this.isStopped = true
     await this.pump.run()
     await this.looking
-    await this.commit()
+    await this.commitAtLast()
     await this.reader.close()
     await this.writer.close()
   }
@@ -202,24 +205,44 @@ export class Repartitioner {
     this.tell()
   }
 
-  private commit(): Promise<void> {
-    this.committing = this.committing.then(() => this.commitNow()).catch((error: Error) => this.fail(error))
-    return this.committing
+  private async revoking(): Promise<void> {
+    this.isHeld = true
+    await this.pump.run()
+    await this.commit()
   }
 
-  private async commitNow(): Promise<void> {
+  /** Before it leaves: in the middle of a rebalance a commit is refused, and what was written would be written again. */
+  private async commitAtLast(): Promise<void> {
+    const { clock } = this.options
+    const untilMs = clock.monotonicMs() + LAST_COMMIT_MS
+    while (!(await this.commit()) && clock.monotonicMs() < untilMs) await sleep(LOOK_EVERY_MS)
+  }
+
+  /** False: it was refused. */
+  private commit(): Promise<boolean> {
+    const done = this.committing.then(() => this.commitNow())
+    this.committing = done.then(
+      () => {},
+      (error: Error) => this.fail(error),
+    )
+    return done.catch(() => true)
+  }
+
+  private async commitNow(): Promise<boolean> {
     const entries: CommitEntry[] = this.lanes.all.flatMap(({ isOwned, topic, partition, position }, index) => {
       const highestMs = this.clocks.highestMs[index]
       const metadata = JSON.stringify({ v: VERSION, h: Number.isFinite(highestMs) ? highestMs : null })
       return isOwned ? [{ topic, partition, offset: position, metadata }] : []
     })
-    if (entries.length === 0) return
+    if (entries.length === 0) return true
     await this.out.flush()
     try {
       await this.reader.commit(entries)
+      return true
     } catch (error) {
       // Somebody else goes on from the last commit; anything but a rebalance is tried again with the next.
       this.options.onTrouble(error as Error)
+      return false
     }
   }
 
@@ -242,6 +265,8 @@ export class Repartitioner {
       lane.isOwned = isOwned
     }
     this.inbox.pauseAgain()
+    this.isHeld = false
+    void this.pump.run()
     return this.lanes.all.flatMap(({ isOwned, topic, partition, position }, index) =>
       isOwned ? [{ topic, partition, offset: this.inbox.endOf(index) ?? position }] : [],
     )
