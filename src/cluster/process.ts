@@ -129,6 +129,8 @@ async function runNode(
     setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
     reported()
     // Meanwhile it answers: alive, and not ready.
+    // Told at the end; a node that has stopped holds no partition any more.
+    const partitionsStopped = node.stopped
     await repartitioner?.stop()
     await node.stop()
     await control?.close()
@@ -137,8 +139,8 @@ async function runNode(
     await log.close()
     logger.close()
     logger.info({}, 'stopped')
-    for (const { stoppedBy } of node.stopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
-    return node.stopped.length === 0 ? 0 : 1
+    for (const { stoppedBy } of partitionsStopped) process.stderr.write(`postview: ${stoppedBy?.message}\n`)
+    return partitionsStopped.length === 0 ? 0 : 1
   }
   try {
     control = await startControlServer({
