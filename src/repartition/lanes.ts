@@ -41,10 +41,6 @@ export class Lanes {
     for (const [index, { name }] of this.all.entries()) this.indexOf.set(name, index)
   }
 
-  get owned(): readonly Lane[] {
-    return this.all.filter(({ isOwned }) => isOwned)
-  }
-
   /** -1 where there is none: a partition that was added meanwhile. */
   find(topic: string, partition: number): number {
     return this.indexOf.get(nameOf(topic, partition)) ?? -1

@@ -124,12 +124,6 @@ export class Repartitioner {
     return one
   }
 
-  /** Records still to be read, as far as is known. */
-  get lag(): number {
-    const left = this.lanes.owned.map(({ position, endOffset }) => Math.max(0, endOffset - position))
-    return left.reduce((total, one) => total + (Number.isFinite(one) ? one : 0), 0)
-  }
-
   /** Writes what is in hand, commits, leaves. */
   async stop(): Promise<void> {
     if (this.isStopped) return
