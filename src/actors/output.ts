@@ -15,6 +15,7 @@ import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { SideOutlet } from '../sinks/lines.ts'
 import type { SampleSink } from '../sinks/port.ts'
 import type { Durations } from '../time/durations.ts'
+import { thrownReason } from './thrown.ts'
 
 /** A sink with the encoder of its format; sinks of one format share the encoder and the bytes. */
 export interface EncodedSinks {
@@ -136,7 +137,7 @@ export class PartitionOutput {
       {
         source: 0,
         offset: B.f64(s.arena, s.sealed.items[k], L.V_OFFSET),
-        reason: `no sample can be made of it: ${error.message}`,
+        reason: thrownReason('noSample', error),
         decided: false,
         key: Buffer.from(row.bytes.subarray(row.userAt, row.userAt + row.userLength)),
         value: Buffer.from(row.payload.subarray(row.payloadAt, row.payloadAt + row.payloadLength)),

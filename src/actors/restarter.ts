@@ -28,6 +28,7 @@ import {
   undoTurn,
 } from './restart.ts'
 import { ACCEPTED, decodeSegment, WAS_LATE } from './segment.ts'
+import { thrownReason } from './thrown.ts'
 
 export interface RestarterOptions {
   readonly state: JoinState
@@ -96,8 +97,7 @@ export class Restarter {
     this.options.onRestarted?.(culprit.source, culprit.offset, error)
     if (again) {
       quarantineCulprit(s, culprit)
-      const reason = `crashed its actor twice: ${error instanceof Error ? error.message : String(error)}`
-      this.options.quarantine(culprit, reason, remains.key, value)
+      this.options.quarantine(culprit, thrownReason('crashedTwice', error), remains.key, value)
     }
     const rebuilt = this.rebuilding.then(() => this.rebuild(remains))
     this.rebuilding = rebuilt.then(

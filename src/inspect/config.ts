@@ -10,7 +10,7 @@ const SECRET = /^(password|passphrase|token|tokens|secret|key)$/i
 const HIDDEN = '(hidden)'
 
 export function addConfigRoute(app: FastifyInstance, { node }: Inside): void {
-  app.get('/config', async () => {
+  app.get('/config', { config: { hasNoIds: true } }, async () => {
     const { pipeline, node: own, folder } = node.config
     return { folder, node: withoutSecrets(own), pipeline: withoutSecrets(pipeline) }
   })

@@ -93,10 +93,7 @@ async function newestIn<T>(
 }
 
 function readGivenUp(chunk: RawChunk, i: number): GivenUp {
-  const { topic, partition, offset, reason, ...event } = JSON.parse(bytesOf(chunk, i)?.toString() ?? '{}') as Record<
-    string,
-    unknown
-  >
+  const { topic, partition, offset, reason, ...event } = givenUpIn(chunk, i)
   return {
     writtenAtMs: chunk.stampMs[i],
     user: keyOf(chunk, i),
@@ -106,6 +103,17 @@ function readGivenUp(chunk: RawChunk, i: number): GivenUp {
     offset: Number(offset),
     event,
   }
+}
+
+/** Somebody else may have written to the topic: what cannot be read is told as such, without what it holds. */
+function givenUpIn(chunk: RawChunk, i: number): Record<string, unknown> {
+  try {
+    const found: unknown = JSON.parse(bytesOf(chunk, i)?.toString() ?? '')
+    if (typeof found === 'object' && found !== null) return { ...found }
+  } catch {
+    // The error quotes the record.
+  }
+  return { topic: '', partition: -1, offset: -1, reason: 'not a record of a node' }
 }
 
 function readDeadLetter(chunk: RawChunk, i: number): DeadLetterRow {

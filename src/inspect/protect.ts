@@ -8,7 +8,8 @@
  * Invariants:
  * 1. A refusal tells nothing of what is behind it: without a token, routes that exist and such that do not look alike.
  * 2. What is answered before its body has come is not waited for: the connection is closed.
- * 3. With `mask`, whatever a route answers passes it on its way to a caller who may not see ids.
+ * 3. With `mask`, whatever a route answers passes it on its way to a caller who may not see ids, unless the route says
+ *    that no id can be in it (`hasNoIds`); what went wrong inside is told to those alone who may.
  * 4. Refusals are counted by reason, never logged one by one, and what was sent is kept nowhere.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,9 +24,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     role?: Role | 'public'
     cost?: number
+    hasNoIds?: boolean
   }
   interface FastifyRequest {
     caller: Caller
+    /** Whether ids are shown to the caller in full. */
+    seesIds: boolean
   }
 }
 
@@ -56,6 +60,9 @@ interface Refusal {
  */
 const HELD_MS = 250
 
+/** What is thrown inside may quote what it was over. */
+const FAILED = 500
+
 const HEADERS = {
   'cache-control': 'no-store',
   'cross-origin-resource-policy': 'same-origin',
@@ -78,16 +85,18 @@ export interface Guard {
 
 /** Puts the guard before all routes that are added from now on. */
 export function protect(app: FastifyInstance, options: ProtectOptions): Guard {
-  const { access, clock } = options
+  const { access, clock, mask } = options
   const routes: Route[] = []
   const counts = Object.fromEntries(REFUSALS.map((reason) => [reason, 0])) as RefusalCounts
   const buckets = new Buckets(options.requestsPerS)
   app.decorateRequest('caller')
+  app.decorateRequest('seesIds', false)
   app.addHook('onRoute', ({ method, url, config }) => {
     for (const one of [method].flat()) routes.push({ method: one, path: url, role: config?.role ?? roleOf(one) })
   })
   app.addHook('onRequest', async (request, reply) => {
     request.caller = access.callerOf(request.headers.authorization)
+    request.seesIds = mask === undefined || request.caller.roles.has('privileged')
     reply.headers(HEADERS)
     const refusal = tooFast(request, buckets, clock.monotonicMs()) ?? wrong(request, options)
     if (refusal === undefined) return
@@ -99,11 +108,11 @@ export function protect(app: FastifyInstance, options: ProtectOptions): Guard {
       .headers(headers ?? {})
       .send({ error })
   })
-  const { mask } = options
   if (mask !== undefined) {
-    app.addHook('preSerialization', async (request, _, answer) =>
-      request.caller.roles.has('privileged') ? answer : mask.answer(answer),
-    )
+    app.addHook('preSerialization', async (request, reply, answer) => {
+      if (request.seesIds || request.routeOptions.config.hasNoIds) return answer
+      return reply.statusCode === FAILED ? { error: 'it failed: a privileged token is told why' } : mask.answer(answer)
+    })
   }
   // Whoever answers before a body is through, for whatever reason.
   app.addHook('onSend', async (request, reply) => {

@@ -1,6 +1,7 @@
 /**
- * GET /users: users in memory, by what they hold (`by=pending|bytes|oldest`), by the beginning of their ids (`prefix`), of
- * the whole cluster; GET /users/<id>: one user's state, from the user's actor, on whichever node it is.
+ * GET /users: users in memory, by what they hold (`by=pending|bytes|oldest`), by the beginning of their ids (`prefix`; not
+ * for who may not see ids), of the whole cluster; GET /users/<id>: one user's state, from the user's actor, on whichever
+ * node it is.
  *
  * How it fails: 503 while nobody owns the user's partition, 502 where its owner does not answer, each with the reason.
  */
@@ -62,12 +63,18 @@ const MAX_ID_BYTES = L.MAX_ID_BYTES
 
 export function addUserRoutes(app: FastifyInstance, inside: Inside): void {
   const { node, others } = inside
-  app.get<{ Querystring: UsersQuery }>('/users', { config: { cost: LIST_COST } }, async ({ query }, reply) => {
+  app.get<{ Querystring: UsersQuery }>('/users', { config: { cost: LIST_COST } }, async (request, reply) => {
+    const { query } = request
     const by = (query.by ?? 'pending') as By
     const limit = Number(query.limit ?? LIMIT)
     if (!BY.includes(by)) return reply.code(400).send({ error: `by=${query.by}: must be one of ${BY.join(', ')}` })
     if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MOST) {
       return reply.code(400).send({ error: `limit=${query.limit}: must be 1 to ${LIMIT_MOST}` })
+    }
+    if (query.prefix !== undefined && !request.seesIds) {
+      return reply
+        .code(403)
+        .send({ error: 'prefix: would give ids away letter by letter; it needs a privileged token' })
     }
     const own = await listUsers(inside, by, query.prefix ?? '', limit)
     if (isLocal(query)) return own
