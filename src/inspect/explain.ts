@@ -5,9 +5,11 @@
  * Bounded: one explanation at a time, a few wait; a search goes through the newest MOST_SEARCHED views and says so. What
  * is read is read in small parts, between which the node joins on.
  *
- * How it fails: 429 when too many wait; 400 for a query that is none; else with what the log says.
+ * How it fails: 429 when too many wait; 400 for a query that is none; else with what the log says. Where the owner does
+ * not answer, the log tells without it, and a note says so.
  */
 import type { FastifyInstance } from 'fastify'
+import { AskError, type ClusterMember } from '../cluster/map.ts'
 import type { Node } from '../cluster/node.ts'
 import { rulesOf } from '../cluster/rules.ts'
 import { committedAsOf } from '../explain/asOf.ts'
@@ -43,14 +45,28 @@ export function addExplainRoutes(app: FastifyInstance, inside: Inside): void {
         return reply.code(400).send({ error: `at=${query.at}: must be a time, in ms or ISO 8601` })
       const user = query.user ?? readIdentity(sampleId)?.user
       const owner = user === undefined || isLocal(query) ? undefined : await ownerOf(user, inside)
+      let silence: string | undefined
       if (owner !== undefined) {
-        const asked = new URLSearchParams(Object.entries({ user: query.user, at: query.at }).filter(hasValue))
-        return others.ask<Explanation>(owner, `/explain/${encodeURIComponent(sampleId)}?${asked}`, OTHERS_LIMIT_MS)
+        const told = await ownersAnswer(owner, sampleId, query)
+        if (typeof told !== 'string') return told
+        silence = told
       }
       if (queue.isFull) return reply.code(429).header('retry-after', '2').send({ error: 'too many explanations wait' })
-      return queue.explain({ sampleId, user: query.user, atMs, mostRecords: MOST_SEARCHED })
+      const told = await queue.explain({ sampleId, user: query.user, atMs, mostRecords: MOST_SEARCHED })
+      return silence === undefined ? told : { ...told, notes: [...told.notes, silence] }
     },
   )
+
+  /** Where the owner does not answer: why, as a note for what the log tells without it. */
+  async function ownersAnswer(owner: ClusterMember, sampleId: string, { user, at }: ExplainQuery) {
+    const query = new URLSearchParams(Object.entries({ user, at }).filter(hasValue))
+    try {
+      return await others.ask<Explanation>(owner, `/explain/${encodeURIComponent(sampleId)}?${query}`, OTHERS_LIMIT_MS)
+    } catch (error) {
+      if (!(error instanceof AskError)) throw error
+      return `${error.message}: told from the log, as of the owner's last commit`
+    }
+  }
 
   async function ownerOf(user: string, { node: self }: Inside) {
     if (self.partitionCount === 0) return undefined

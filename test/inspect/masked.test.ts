@@ -3,11 +3,8 @@
  * and free fields that name ids too: every route that the node has is asked, with a token that only reads, with one that
  * reads and operates, and with a privileged one.
  */
-import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { parse, stringify } from 'yaml'
 import type { Explanation } from '../../src/inspect/explanation.ts'
 import type { DeadLetterRow, GivenUp, NewestAnswer } from '../../src/inspect/newest.ts'
 import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
@@ -141,19 +138,15 @@ async function sendForeign(): Promise<void> {
   await writer.close()
 }
 
-async function configured(folder: string): Promise<string> {
-  const config = await writeWorld(folder, { name: NAME, node: { embedded: { partitions: 1 } } })
-  const path = join(config, 'pipeline.yaml')
-  const pipeline = parse(await readFile(path, 'utf8'))
-  pipeline.sources.engagements[0].fields.engagementId = 'engagement_id'
-  pipeline.time.idle = 'ignore'
-  await writeFile(path, stringify(pipeline))
-  return config
-}
-
 beforeAll(async () => {
   dir = await tempDir()
-  world = await InsideWorld.open({ configFolder: await configured(dir.path) })
+  const config = await writeWorld(dir.path, {
+    name: NAME,
+    node: { embedded: { partitions: 1 } },
+    time: { idleAfter: '10m' },
+    fields: { engagementId: 'engagement_id' },
+  })
+  world = await InsideWorld.open({ configFolder: config })
   const node = await world.start(beforeRecord)
   const keep = (fields: object, message: string): void => void logged.push(JSON.stringify({ ...fields, message }))
   server = await startControlServer({

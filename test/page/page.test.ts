@@ -1,6 +1,5 @@
 /// <reference lib="dom" />
 /** The page in a real Chromium, served by real nodes. */
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Browser } from 'playwright-core'
@@ -8,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
 import { hasBrowser, openBrowser, openPage, overflowOf, type Watched } from '../support/browser.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
-import { everyOutcome, HOSTILE, post, writeWorld } from '../support/pageWorld.ts'
+import { everyOutcome, HOSTILE, makeTopics, post, writeWorld } from '../support/pageWorld.ts'
 import { buildProgram, type Program } from '../support/program.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
@@ -319,13 +318,4 @@ function contrastsBelow(page: Watched['page'], least: number): Promise<string[]>
     }
     return low
   }, least)
-}
-
-async function makeTopics(brokers: string, name: string): Promise<void> {
-  const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
-  const admin = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  const topics = ['views', 'engagements'].map((topic) => ({ topic: `${name}-${topic}`, numPartitions: 4 }))
-  await admin.createTopics({ topics, waitForLeaders: true })
-  await admin.disconnect()
 }

@@ -1,5 +1,6 @@
 /** Configurations, events and answers for the page's tests. */
 import { mkdir, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Explanation } from '../../src/inspect/explanation.ts'
@@ -11,10 +12,16 @@ export interface WorldOptions {
   readonly name: string
   readonly brokers?: string
   readonly node?: Record<string, unknown>
+  readonly time?: Record<string, unknown>
+  /** Of engagements, beside those that all events have. */
+  readonly fields?: Record<string, string>
 }
 
 /** A pipeline of JSON events with windows of a second. */
-export async function writeWorld(folder: string, { name, brokers, node = {} }: WorldOptions): Promise<string> {
+export async function writeWorld(
+  folder: string,
+  { name, brokers, node = {}, time = {}, fields: more = {} }: WorldOptions,
+): Promise<string> {
   const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
   const pipeline = {
     name,
@@ -24,12 +31,12 @@ export async function writeWorld(folder: string, { name, brokers, node = {} }: W
         {
           topic: `${name}-engagements`,
           format: { type: 'json' },
-          fields: { ...fields, type: 'type', value: 'value' },
+          fields: { ...fields, type: 'type', value: 'value', ...more },
         },
       ],
     },
     labels: { click: { on: 'click', within: '1s' }, watch_ms: { on: 'watch', within: '1s', fold: 'max' } },
-    time: { outOfOrderness: '200ms', allowedLateness: '100ms', idleAfter: '500ms', rememberSealed: '10s' },
+    time: { outOfOrderness: '200ms', allowedLateness: '100ms', idleAfter: '500ms', rememberSealed: '10s', ...time },
     createTopics: true,
     sinks: [{ type: 'kafka', topic: `${name}-samples`, format: 'json' }],
     sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
@@ -41,6 +48,16 @@ export async function writeWorld(folder: string, { name, brokers, node = {} }: W
   await writeFile(join(config, 'pipeline.yaml'), stringify(pipeline))
   await writeFile(join(config, 'node.yaml'), stringify(file))
   return config
+}
+
+/** The topics of its events, where several nodes start at once. */
+export async function makeTopics(brokers: string, name: string, partitions = 4): Promise<void> {
+  const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
+  const admin = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const topics = ['views', 'engagements'].map((topic) => ({ topic: `${name}-${topic}`, numPartitions: partitions }))
+  await admin.createTopics({ topics, waitForLeaders: true })
+  await admin.disconnect()
 }
 
 export interface Event {
