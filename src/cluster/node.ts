@@ -112,6 +112,7 @@ export class Node {
   private assigning: Promise<unknown> = Promise.resolve()
   private started = false
   private stopping = false
+  private isLeaving = false
 
   constructor(options: NodeOptions) {
     const { config, log } = options
@@ -162,7 +163,7 @@ export class Node {
   }
 
   get state(): 'starting' | 'running' | 'stopping' {
-    if (this.stopping) return 'stopping'
+    if (this.stopping || this.isLeaving) return 'stopping'
     return this.started ? 'running' : 'starting'
   }
 
@@ -215,6 +216,11 @@ export class Node {
     delivery.start()
     this.ends.start()
     this.started = true
+  }
+
+  /** Told before anything that it rests on is stopped, so that nobody takes it for ready meanwhile. */
+  announceStop(): void {
+    this.isLeaving = true
   }
 
   /** Drains and leaves: what is in hand is finished, flushed and committed. */

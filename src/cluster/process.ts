@@ -129,6 +129,7 @@ async function runNode(
     setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
     reported()
     // Meanwhile it answers: alive, and not ready.
+    node.announceStop()
     // Told at the end; a node that has stopped holds no partition any more.
     const partitionsStopped = node.stopped
     await repartitioner?.stop()

@@ -13,6 +13,8 @@ export interface WorldOptions {
   readonly brokers?: string
   readonly node?: Record<string, unknown>
   readonly time?: Record<string, unknown>
+  /** Further keys of the pipeline. */
+  readonly pipeline?: Record<string, unknown>
   /** Of engagements, beside those that all events have. */
   readonly fields?: Record<string, string>
 }
@@ -20,7 +22,7 @@ export interface WorldOptions {
 /** A pipeline of JSON events with windows of a second. */
 export async function writeWorld(
   folder: string,
-  { name, brokers, node = {}, time = {}, fields: more = {} }: WorldOptions,
+  { name, brokers, node = {}, time = {}, pipeline: further = {}, fields: more = {} }: WorldOptions,
 ): Promise<string> {
   const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
   const pipeline = {
@@ -40,6 +42,7 @@ export async function writeWorld(
     createTopics: true,
     sinks: [{ type: 'kafka', topic: `${name}-samples`, format: 'json' }],
     sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
+    ...further,
   }
   const kafka = brokers === undefined ? {} : { kafka: { brokers: [brokers], group: name, sessionTimeout: '10s' } }
   const file = { ...kafka, dataDir: join(folder, 'data'), embedded: { partitions: 4 }, control: { port: 0 }, ...node }
