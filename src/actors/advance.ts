@@ -9,7 +9,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import type { Flags } from './arrival.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOutput } from './output.ts'
-import { patiently, type Waiting } from './preparing.ts'
+import { again, patiently, type Waiting } from './preparing.ts'
 import type { SnapshotSchedule } from './snapshotSchedule.ts'
 import type { Spill } from './spill.ts'
 import type { Store } from './store.ts'
@@ -69,14 +69,4 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
   if (s.batch !== undefined) parts.flags.note(s, s.batch)
   settleBatch(s, (user) => parts.memory.emptied(user))
   store.settle()
-}
-
-/** What was started already the first time, and started anew each time after. */
-function again(first: Promise<void>, start: () => Promise<void> | undefined): () => Promise<void> | undefined {
-  let started: Promise<void> | undefined = first
-  return () => {
-    const one = started ?? start()
-    started = undefined
-    return one
-  }
 }

@@ -28,7 +28,7 @@ import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
 import { takeOver } from './pipelineMark.ts'
 import type { Position } from './position.ts'
-import { patiently } from './preparing.ts'
+import { prepared } from './preparing.ts'
 import type { ReplayView } from './progress.ts'
 import { Pump } from './pump.ts'
 import { Quarantine } from './quarantine.ts'
@@ -356,7 +356,7 @@ export class Partition {
   private async take(source: number, chunk: RawChunk): Promise<void> {
     if (this.stopped || chunk.nextOffset <= this.position[source]) return
     const reader = this.options.readers[source]
-    if (reader.prepare(chunk) !== undefined) await patiently(() => reader.prepare(chunk), this.parts.waiting)
+    await prepared(reader, chunk, this.parts.waiting)
     if (this.stopped) return
     reader.read(chunk, this.batch)
     await this.join(source, chunk)

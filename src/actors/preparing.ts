@@ -2,12 +2,37 @@
  * Waiting for what others must give (a schema registry) before a partition can go on: as long as it takes, and loudly.
  * What is in the log waits with it.
  */
+import type { SourceReader } from '../codec/port.ts'
+import type { RawChunk } from '../log/chunk.ts'
+
 const FIRST_WAIT_MS = 100
 const MOST_WAIT_MS = 5000
 
 export interface Waiting {
   isStopped(): boolean
   onTrouble(error: Error): void
+}
+
+/** Has the reader know what the chunk's records were written by. */
+export async function prepared(reader: SourceReader, chunk: RawChunk, waiting: Waiting): Promise<void> {
+  const first = reader.prepare(chunk)
+  if (first !== undefined)
+    await patiently(
+      again(first, () => reader.prepare(chunk)),
+      waiting,
+    )
+}
+
+/** What was started already the first time, and started anew each time after. */
+export function again(first: Promise<void>, start: () => Promise<void> | undefined): () => Promise<void> | undefined {
+  // Listened to from here on, also where waiting is no use any more: else its failure would end the process.
+  first.catch(() => {})
+  let started: Promise<void> | undefined = first
+  return () => {
+    const one = started ?? start()
+    started = undefined
+    return one
+  }
 }
 
 /** Runs `start` until its promise resolves, or there is none, or waiting is no use any more. */

@@ -11,16 +11,14 @@
  * (loss.ts); nothing has been committed then.
  * Whoever stops the partition ends it between two chunks.
  */
-import type { SourceReader } from '../codec/port.ts'
 import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
-import type { RawChunk } from '../log/chunk.ts'
 import { recoverJournal } from './journalRecovery.ts'
 import { checkLoss, type LostRange, missingRanges } from './loss.ts'
 import { countLost } from './lossCount.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOptions, PartitionRates } from './partitionOptions.ts'
-import { patiently, type Waiting } from './preparing.ts'
+import { prepared, type Waiting } from './preparing.ts'
 import { ReplayProgress, type ReplaySource, recordsBetween } from './progress.ts'
 import type { Quarantine } from './quarantine.ts'
 import { type ReplayParts, replayChunk } from './replayChunk.ts'
@@ -107,7 +105,7 @@ export class Rebuild {
     const rules = { source, below, keying, isQuarantined }
     if (position[source] >= below || waiting.isStopped()) return
     for await (const chunk of options.readLog(source, position[source], below)) {
-      await prepare(options.readers[source], chunk, waiting)
+      await prepared(options.readers[source], chunk, waiting)
       if (waiting.isStopped()) return
       options.readers[source].read(chunk, parts.batch)
       options.rates.recordsReplayed += await replayChunk({ ...parts, position }, chunk, rules)
@@ -129,8 +127,4 @@ export class Rebuild {
     admitTick(state)
     state.settle()
   }
-}
-
-async function prepare(reader: SourceReader, chunk: RawChunk, waiting: Waiting): Promise<void> {
-  if (reader.prepare(chunk) !== undefined) await patiently(() => reader.prepare(chunk), waiting)
 }
