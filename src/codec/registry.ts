@@ -15,6 +15,7 @@ const TIMEOUT_MS = 10_000
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** Ids that do not exist come from hostile records: more than that are forgotten, oldest first. */
 const MAX_ABSENT = 100_000
+const MAX_MESSAGE_CHARACTERS = 500
 
 export class RegistryError extends Error {
   override name = 'RegistryError'
@@ -35,6 +36,7 @@ export class RegistryClient {
   private readonly base: string
   private readonly headers: Record<string, string>
   private readonly timeoutMs: number
+  private readonly secrets: readonly string[] = []
   private readonly known = new Map<number, SchemaAnswer>()
   private readonly absent = new Map<number, SchemaAnswer>()
   private readonly asking = new Map<number, Promise<SchemaAnswer>>()
@@ -47,6 +49,7 @@ export class RegistryClient {
     if (registry.username !== undefined) {
       const pair = Buffer.from(`${registry.username}:${registry.password ?? ''}`)
       this.headers.authorization = `Basic ${pair.toString('base64')}`
+      this.secrets = [pair.toString('base64'), registry.password ?? ''].filter((secret) => secret !== '')
     }
   }
 
@@ -132,9 +135,15 @@ export class RegistryClient {
     return { status: response.status, text: await boundedText(response) }
   }
 
+  /** What is in front of a registry may repeat what it was sent. */
+  private withoutSecrets(text: string): string {
+    return this.secrets.reduce((left, secret) => left.replaceAll(secret, '(hidden)'), text)
+  }
+
   private expectOk(answer: Answer, path: string): unknown {
     if (answer.status < 200 || answer.status > 299) {
-      throw new RegistryError(`the schema registry answered ${answer.status} to ${path}${detailOf(answer.text)}`)
+      const detail = this.withoutSecrets(messageIn(answer.text)).slice(0, MAX_MESSAGE_CHARACTERS)
+      throw new RegistryError(`the schema registry answered ${answer.status} to ${path}${detail && `: ${detail}`}`)
     }
     try {
       return JSON.parse(answer.text)
@@ -169,10 +178,10 @@ async function boundedText(response: Response): Promise<string> {
   return Buffer.concat(parts).toString()
 }
 
-function detailOf(text: string): string {
+function messageIn(text: string): string {
   try {
     const { message } = JSON.parse(text) as { message?: unknown }
-    return typeof message === 'string' ? `: ${message.slice(0, 500)}` : ''
+    return typeof message === 'string' ? message : ''
   } catch {
     return ''
   }

@@ -1,12 +1,19 @@
 /**
- * Planted secrets: tokens in the environment, ids of users and views in the events, bad and quarantined ones among them.
- * Then everything that a real node says is looked through: its log, each of its routes, and what it says on its way out.
+ * Planted secrets: tokens in the environment, ids of users and views in the events, bad and quarantined ones among them;
+ * passwords of a broker and a schema registry. Then everything that a real node says is looked through: its log, each of
+ * its routes, what commands show of it, and what it says on its way out.
  */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import avro from 'avsc'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FakeRegistry, wire } from '../codec/fakeRegistry.ts'
+import { plainClient } from '../support/kafkaTools.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
-import { post, writeWorld } from '../support/pageWorld.ts'
+import { makeTopics, post, writeWorld } from '../support/pageWorld.ts'
 import { buildProgram, type Program } from '../support/program.ts'
+import { USER as BROKER_USER, PASSWORD, type SecureBroker, secureBroker } from '../support/secureBroker.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const TOKENS = {
@@ -129,5 +136,150 @@ describe('what a node says', () => {
     const dead = node.lines.filter((line) => line.includes('went to the dead letters')).map((line) => JSON.parse(line))
     expect(dead).toEqual([expect.objectContaining({ topic: `${NAME}-views`, partition: expect.any(Number) })])
     expect(dead[0].offset).toEqual(expect.any(Number))
+  })
+})
+
+describe('passwords of a broker and of a schema registry', () => {
+  const name = 'passwords'
+  const registryPassword = 'planted-registry-password'
+  const wrongPassword = 'planted-wrong-password'
+  const pair = (user: string, password: string) => Buffer.from(`${user}:${password}`).toString('base64')
+  const secrets = [
+    PASSWORD,
+    registryPassword,
+    wrongPassword,
+    pair('reg', registryPassword),
+    pair(BROKER_USER, PASSWORD),
+    Buffer.from(`\0${BROKER_USER}\0${PASSWORD}`).toString('base64'),
+  ]
+  const lines: string[] = []
+  const registry = new FakeRegistry()
+  let secure: SecureBroker
+  let folder: string
+  let at: string
+  let own: NodeProcess
+
+  const expectNone = (text: string, where: string): void => {
+    for (const secret of secrets) expect([where, text.includes(secret)]).toEqual([where, false])
+  }
+
+  async function configured(id: string, password: string): Promise<string> {
+    const file = async (of: string, text: string): Promise<string> => {
+      await writeFile(join(dir.path, of), text)
+      return `file:${join(dir.path, of)}`
+    }
+    const sasl = { mechanism: 'scram-sha-512', username: BROKER_USER, password: await file(`${id}-sasl`, password) }
+    const kafka = { brokers: [secure.sasl], ssl: { ca: `file:${secure.ca}` }, sasl, group: name }
+    const access = { url: registry.url, username: 'reg', password: await file(`${id}-registry`, registryPassword) }
+    const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
+    return writeWorld(join(dir.path, id), {
+      name,
+      node: { kafka, log: { level: 'trace' } },
+      time: { idleAfter: '10m' },
+      pipeline: {
+        sources: {
+          views: { topic: `${name}-views`, format: { type: 'avro', registry: access }, fields },
+          engagements: [
+            { topic: `${name}-engagements`, format: { type: 'json' }, fields: { ...fields, type: { const: 'click' } } },
+          ],
+        },
+        labels: { click: { on: 'click', within: '1s' } },
+        sinks: [{ type: 'kafka', topic: `${name}-samples`, format: { type: 'avro', registry: access } }],
+      },
+    })
+  }
+
+  async function send(): Promise<void> {
+    const text = ['view_id', 'user_id', 'item_id'].map((field) => ({ name: field, type: 'string' }))
+    const time = { name: 'event_time', type: { type: 'long', logicalType: 'timestamp-millis' } }
+    const schema = { type: 'record', name: 'View', fields: [...text, time] }
+    registry.set(7, schema)
+    const plain = avro.Type.forSchema(schema as avro.Schema)
+    const events = [-9000, 0].map((ms, k) => ({ ...event(k, ms), user_id: 'one' }))
+    const producer = plainClient(secure.broker.brokers).producer()
+    await producer.connect()
+    const views = events.map((view) => ({ key: 'one', value: wire(7, plain.toBuffer(view)) }))
+    const clicks = events.map((click) => ({ key: 'one', value: JSON.stringify(click) }))
+    await producer.send({ topic: `${name}-views`, messages: views })
+    await producer.send({ topic: `${name}-engagements`, messages: clicks })
+    await producer.disconnect()
+  }
+
+  /** A registry, or a proxy before it, that repeats what it was sent. */
+  function repeatWhatIsSent(): void {
+    registry.fault = (request, response) => {
+      const sent = String(request.headers.authorization)
+      const decoded = Buffer.from(sent.replace(/^Basic /, ''), 'base64').toString()
+      response.writeHead(401, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ message: `who is ${sent}, which is ${decoded}?` }))
+      return true
+    }
+  }
+
+  beforeAll(async () => {
+    await registry.start()
+    secure = await secureBroker(dir.path)
+    await makeTopics(secure.broker.brokers, name)
+    folder = await configured('right', PASSWORD)
+    own = new NodeProcess(program.folder, folder, 'node-1', (line) => lines.push(line))
+    at = await own.ready
+    repeatWhatIsSent()
+    await send()
+    while (!lines.some((line) => line.includes('registry answered 401'))) await sleep(LOOK_MS)
+    registry.fault = undefined
+    while (!/"samples":1\b/.test(await (await fetch(`${at}/ledger`)).text())) await sleep(LOOK_MS)
+  }, 120_000)
+  afterAll(async () => {
+    if (own?.isRunning) await own.kill()
+    await secure?.broker.stop()
+    await registry.stop()
+  })
+
+  it('are used, and no route tells them', async () => {
+    expect(registry.authorizations.at(-1)).toBe(`Basic ${pair('reg', registryPassword)}`)
+    for (const path of [...ROUTES, '/users/one', `/explain/${VIEW}-0?user=one&at=${Date.now() - 9000}`]) {
+      expectNone(await (await fetch(`${at}${path}`)).text(), path)
+    }
+    const { node: ofNode, pipeline } = (await (await fetch(`${at}/config`)).json()) as {
+      node: { kafka: { sasl: object } }
+      pipeline: { sources: { format: { registry: object } }[] }
+    }
+    expect(ofNode.kafka.sasl).toMatchObject({ username: BROKER_USER, password: '(hidden)' })
+    expect(pipeline.sources[0].format.registry).toMatchObject({ username: 'reg', password: '(hidden)' })
+  })
+
+  it.each([
+    ['inspect', 'config', '--json'],
+    ['cluster', 'status', '--json'],
+    ['check', '--json'],
+    ['inspect', 'dead'],
+  ])('are not shown by %s %s', async (...words) => {
+    const shown = await program.run([...words.filter(Boolean), '--config', folder])
+    expect(shown.length).toBeGreaterThan(10)
+    expectNone(shown, words.join(' '))
+  })
+
+  it('are in no error: of a registry that repeats them, of one that is gone, of a broker that refuses', async () => {
+    repeatWhatIsSent()
+    const refused = new NodeProcess(program.folder, await configured('wrong', wrongPassword), 'node-2')
+    expect(await refused.exited).toBe(1)
+    await refused.ready.catch(() => {})
+    expect(refused.lines.join('\n')).toMatch(/authentication/i)
+    expectNone(refused.lines.join('\n'), 'the log of a node that is refused')
+    await registry.stop()
+    const failed = await program.run(['check', '--config', join(dir.path, 'wrong', 'config')]).catch((error) => {
+      const { stdout, stderr } = error as { stdout: string; stderr: string }
+      return stdout + stderr
+    })
+    expect(failed).toMatch(/PROBLEM/)
+    expectNone(failed, 'check')
+  })
+
+  it('are not in the log, at its most talkative, to its end', async () => {
+    expect(await own.terminate()).toBe(0)
+    const log = lines.join('\n')
+    expect(log).toMatch(/registry answered 401/)
+    expect(log).toMatch(/"stopped"/)
+    expectNone(log, 'the log')
   })
 })
