@@ -7,13 +7,9 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { makeLogger } from '../cluster/logger.ts'
 import { openLog } from '../cluster/open.ts'
-import { rulesOf } from '../cluster/rules.ts'
-import { sourceTopics } from '../cluster/topics.ts'
-import { openSourceReader } from '../codec/source.ts'
 import { type Config, loadConfig } from '../config/load.ts'
-import { committedAsOf } from '../explain/asOf.ts'
-import { openSampleTopic } from '../explain/emission.ts'
-import { Explainer, type ExplainRequest } from '../explain/explain.ts'
+import { committedExplainer } from '../explain/committed.ts'
+import type { ExplainRequest } from '../explain/explain.ts'
 import { timeOf } from '../inspect/explain.ts'
 import type { Explanation } from '../inspect/explanation.ts'
 import { withQuery } from '../shell/command.ts'
@@ -75,22 +71,13 @@ async function explain(sampleId: string, options: Options): Promise<Explanation>
 
 /** From the log alone. */
 export async function explainHere(config: Config, request: ExplainRequest): Promise<Explanation> {
-  const { kafka, dataDir, group, log: logging } = config.node
+  const { kafka, dataDir, log: logging } = config.node
   if (kafka === undefined && !existsSync(join(dataDir, 'log'))) {
     throw new Error(`no node runs here, and there is no log in ${dataDir}: nothing was joined yet`)
   }
-  const { pipeline } = config
   const log = await openLog(config, 'postview-explain', makeLogger(logging.level))
   try {
-    const explainer = new Explainer({
-      log,
-      pipeline,
-      rules: rulesOf(config),
-      readers: await Promise.all(pipeline.sources.map((source) => openSourceReader(source, pipeline.limits))),
-      samples: await openSampleTopic(pipeline),
-      asOf: (partition) => committedAsOf(log, group, sourceTopics(pipeline), partition),
-      nowMs: () => performance.now(),
-    })
+    const explainer = await committedExplainer(config, log)
     return await explainer.explain({ ...request, onProgress: tellProgress })
   } finally {
     await log.close()

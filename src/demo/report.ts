@@ -1,21 +1,21 @@
 /** What the demonstration shows of its result. Pure: text from values. */
 
-import type { Label, Pipeline } from '../config/model.ts'
+import type { Label } from '../config/model.ts'
 import type { LedgerField } from '../join/ledger.ts'
+import { renderExplanation } from '../show/explanation.ts'
 import { formatCount, formatDuration, formatTime } from '../show/format.ts'
+import type { Screen } from '../show/screen.ts'
 import { renderTable } from '../show/table.ts'
 import type { DemoResult, Sample } from './run.ts'
 
-const SHOWN = 10
-
-export function reportDemo(result: DemoResult): string {
+export function reportDemo(result: DemoResult, screen: Screen): string {
   const { labels } = result.config.pipeline
-  const shown = pickSamples(result.samples, labels)
   return [
     `Ten of ${formatCount(result.samples.length)} samples:`,
-    sampleTable(shown, labels),
+    sampleTable(result.shown, labels),
     '',
-    explain(shown[0], result.config.pipeline),
+    'Why the first of them is what it is:',
+    result.explained === null ? 'there is none' : renderExplanation(result.explained, screen),
     '',
     'The ledger: where every event went.',
     ledgerLines(result.ledger, result.balances),
@@ -27,16 +27,6 @@ export function reportDemo(result: DemoResult): string {
 export function isRight(result: DemoResult): boolean {
   const { missing, wrong, unexpected, expected, samples } = result
   return result.balances && missing.length + wrong.length + unexpected.length === 0 && samples.length === expected
-}
-
-/** Some with engagements first: a table of zeros shows little. */
-function pickSamples(samples: readonly Sample[], labels: readonly Label[]): Sample[] {
-  const positives = (sample: Sample): number => labels.filter(({ name }) => sample.delays_ms[name] !== null).length
-  const some = samples.filter((_, i) => i % Math.max(1, Math.floor(samples.length / 500)) === 0)
-  return [...some]
-    .sort((a, b) => positives(b) - positives(a))
-    .filter((_, i) => i % 25 === 0)
-    .slice(0, SHOWN)
 }
 
 function sampleTable(samples: readonly Sample[], labels: readonly Label[]): string {
@@ -58,21 +48,6 @@ function labelText(sample: Sample, name: string): string {
   const delayMs = sample.delays_ms[name]
   const value = String(sample.labels[name] ?? '-')
   return delayMs === null ? value : `${value} (after ${formatDuration(Number(delayMs))})`
-}
-
-/** One sample's labels, each with its reason. */
-export function explain(sample: Sample, pipeline: Pipeline): string {
-  const reasons = pipeline.labels.map((label) => reasonOf(sample, label))
-  return `Why ${sample.sample_id} is what it is: ${reasons.join('; ')}.`
-}
-
-function reasonOf(sample: Sample, label: Label): string {
-  const delayMs = sample.delays_ms[label.name]
-  const window = formatDuration(label.withinMs)
-  if (delayMs === null)
-    return `${label.name} is ${sample.labels[label.name]} since no ${label.on} came within ${window} of the view`
-  const first = `the first ${label.on} that counted came ${formatDuration(Number(delayMs))} after the view, within its window of ${window}`
-  return `${label.name} is ${sample.labels[label.name]} (${label.fold}) since ${first}`
 }
 
 function ledgerLines(ledger: Record<LedgerField, number>, isBalanced: boolean): string {

@@ -13,13 +13,16 @@ import { sampleSchema } from '../codec/sample.ts'
 import { openSourceReader } from '../codec/source.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import type { AvroSchema } from '../config/model.ts'
+import { committedExplainer } from '../explain/committed.ts'
 import type { Answer, GeneratedEvent } from '../generate/event.ts'
 import { planGeneration } from '../generate/plan.ts'
 import { runGeneration } from '../generate/run.ts'
 import type { Target } from '../generate/target.ts'
 import { LogTarget } from '../generate/toLog.ts'
+import type { Explanation } from '../inspect/explanation.ts'
 import { balances, LEDGER_FIELDS, type LedgerField, ledgerToJson, SAMPLES } from '../join/ledger.ts'
 import type { Log } from '../log/port.ts'
+import { pickSamples } from './pick.ts'
 
 export interface Sample {
   readonly sample_id: string
@@ -40,6 +43,10 @@ export interface Progress {
 export interface DemoResult {
   readonly config: Config
   readonly samples: readonly Sample[]
+  /** Some of them. */
+  readonly shown: readonly Sample[]
+  /** Of the first that is shown, as the product explains any; null where there are no samples. */
+  readonly explained: Explanation | null
   readonly ledger: Record<LedgerField, number>
   readonly balances: boolean
   readonly expected: number
@@ -81,7 +88,10 @@ async function runIn(folder: string, options: DemoOptions): Promise<DemoResult> 
     const ledger = sumLedger(node)
     await node.stop()
     const samples = await readSamples(config, log)
-    return { config, samples, ledger: ledgerToJson(ledger), balances: balances(ledger), ...compare(samples, answers) }
+    const shown = pickSamples(samples, config.pipeline.labels)
+    const explained = await explanationOf(shown, config, log)
+    const outcome = { ...compare(samples, answers), ledger: ledgerToJson(ledger), balances: balances(ledger) }
+    return { config, samples, shown, explained, ...outcome }
   } finally {
     await journal.close()
     await log.close()
@@ -188,6 +198,13 @@ async function readSamples(config: Config, log: Log): Promise<Sample[]> {
     }
   }
   return samples
+}
+
+async function explanationOf([first]: readonly Sample[], config: Config, log: Log): Promise<Explanation | null> {
+  if (first === undefined) return null
+  const { sample_id: sampleId, user_id: user, view_time: viewTime } = first
+  const explainer = await committedExplainer(config, log)
+  return explainer.explain({ sampleId, user, atMs: Number(viewTime) })
 }
 
 /** Every view gives exactly one sample, with the labels that were known when it was made up. */
