@@ -24,12 +24,13 @@ export type UserDescription = Pick<
 >
 
 export function describeUser(s: JoinState, user: number, around: Around): UserDescription {
+  const offsetOf = (view: number): number => B.f64(s.arena, view, L.V_OFFSET)
   const views = chainOf(s, B.u32(s.arena, user, L.U_VIEWS)).filter((view) => !B.hasFlag(s.arena, view, L.F_HIDDEN))
   const pending = views.filter((view) => !B.hasFlag(s.arena, view, L.F_SEALED))
-  const undecided = chainOf(s, B.u32(s.arena, user, L.U_UNDECIDED))
+  const undecided = inTime(s, chainOf(s, B.u32(s.arena, user, L.U_UNDECIDED)))
   const timers = [...views, ...undecided].map((block) => timerOf(s, block, around))
-  timers.sort((a, b) => a.dueMs - b.dueMs)
-  pending.sort((a, b) => B.f64(s.arena, a, L.V_TIME) - B.f64(s.arena, b, L.V_TIME))
+  timers.sort((a, b) => a.dueMs - b.dueMs || (a.what < b.what ? -1 : 1))
+  pending.sort((a, b) => B.f64(s.arena, a, L.V_TIME) - B.f64(s.arena, b, L.V_TIME) || offsetOf(a) - offsetOf(b))
   return {
     bytes: B.u32(s.arena, user, L.U_BYTES),
     pendingCount: pending.length,
@@ -49,11 +50,19 @@ function chainOf(s: JoinState, first: number): number[] {
   return blocks
 }
 
+/** Engagements; a chain's own order is another once the user was stored. */
+function inTime(s: JoinState, engagements: number[]): number[] {
+  const timeOf = (e: number): number => B.f64(s.arena, e, L.E_TIME)
+  const sourceOf = (e: number): number => B.u32(s.arena, e, L.E_SOURCE)
+  const offsetOf = (e: number): number => B.f64(s.arena, e, L.E_OFFSET)
+  return engagements.sort((a, b) => timeOf(a) - timeOf(b) || sourceOf(a) - sourceOf(b) || offsetOf(a) - offsetOf(b))
+}
+
 function describeView(s: JoinState, view: number, around: Around): PendingView {
   // The row behind those of the batch in hand is nobody's.
   const row = s.sealed.length
   foldLabels(s, view, row)
-  const bound = chainOf(s, B.u32(s.arena, view, L.V_BOUND))
+  const bound = inTime(s, chainOf(s, B.u32(s.arena, view, L.V_BOUND)))
   const deadline = deadlineMs(s, view)
   const itemAt = B.viewItemAt(s.arena, view)
   return {
