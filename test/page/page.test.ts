@@ -87,6 +87,12 @@ describe('the page', () => {
     const field = page.getByLabel(/Token with the role/)
     await field.waitFor(WAIT)
     expect(await page.locator('main').isVisible()).toBe(false)
+    const shown = await page.evaluate(() =>
+      [...document.querySelectorAll('[hidden]')]
+        .filter((one) => getComputedStyle(one).display !== 'none')
+        .map(({ id }) => id),
+    )
+    expect(shown).toEqual([])
     await field.fill('wrong-token-of-the-page')
     await page.keyboard.press('Enter')
     await page.getByText('The last one was refused').waitFor(WAIT)
