@@ -23,6 +23,7 @@ const STALL_MS = 40_000
 
 export interface RunningNode {
   readonly id: string
+  /** Of `--nodes` it is the parent's, and the same for all of them. */
   readonly process: NodeProcess
   readonly url: string
 }
@@ -52,17 +53,35 @@ export class ClusterRun {
   }
 
   async start(id: string): Promise<RunningNode> {
-    const config = join(this.folder, `config-${id}`)
-    await writeConfig(config, {
-      brokers: this.world.brokers,
-      dataFolder: join(this.folder, 'data', id),
-      isJournalOn: true,
-      delivery: this.delivery,
-    })
-    const process = new NodeProcess(this.program, config, id)
+    const process = new NodeProcess(this.program, await this.configOf(id), id)
     const node = { id, process, url: await process.ready }
     this.nodes.set(id, node)
     return node
+  }
+
+  /** `--nodes`: their ids begin with `name`. One that crashed takes its place here again when it is back. */
+  async startSeveral(name: string, count: number): Promise<NodeProcess> {
+    const startedMs = performance.now()
+    const heard = (line: string): void => {
+      if (!line.includes('"node started"')) return
+      const { node, control } = JSON.parse(line) as { node: string; control: string }
+      this.nodes.set(node, { id: node, process, url: control })
+    }
+    const process = new NodeProcess(this.program, await this.configOf(name), name, heard, {}, [
+      '--nodes',
+      String(count),
+    ])
+    while (this.nodes.size < count) {
+      if (!process.isRunning) throw new Error(`the parent ended by itself:\n${process.tail()}`)
+      this.check(startedMs, 'not all nodes have started')
+      await sleep(LOOK_EVERY_MS)
+    }
+    return process
+  }
+
+  /** Where the data of that node, or of those below one parent, lies. */
+  dataOf(id: string): string {
+    return join(this.folder, 'data', id)
   }
 
   /** SIGTERM; gives the exit code. */
@@ -116,12 +135,12 @@ export class ClusterRun {
       this.check(changedMs, `not all was sealed: ${JSON.stringify(counts)}`)
       await sleep(LOOK_EVERY_MS)
     }
-    return Promise.all([...this.nodes.keys()].map((id) => this.terminate(id)))
+    return Promise.all(this.processes().map((process) => process.terminate()))
   }
 
   async close(): Promise<void> {
     this.isFlowing = false
-    await Promise.all([...this.nodes.keys()].map((id) => this.kill(id)))
+    await Promise.all(this.processes().map((process) => process.kill()))
     await this.flowing.catch(() => {})
   }
 
@@ -130,6 +149,24 @@ export class ClusterRun {
     return process.lines
       .filter((line) => line.includes('"partitions assigned"'))
       .map((line) => (JSON.parse(line) as { partitions: number[] }).partitions)
+  }
+
+  /** All there are, each once; nobody watches them from here on. */
+  private processes(): NodeProcess[] {
+    const processes = new Set([...this.nodes.values()].map(({ process }) => process))
+    this.nodes.clear()
+    return [...processes]
+  }
+
+  private async configOf(id: string): Promise<string> {
+    const config = join(this.folder, `config-${id}`)
+    await writeConfig(config, {
+      brokers: this.world.brokers,
+      dataFolder: this.dataOf(id),
+      isJournalOn: true,
+      delivery: this.delivery,
+    })
+    return config
   }
 
   private taken(id: string): RunningNode {
