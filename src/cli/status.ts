@@ -5,6 +5,7 @@
 import type { Command } from 'commander'
 import { adviceOn, type Unreachable } from '../inspect/advice.ts'
 import type { ClusterAnswer } from '../inspect/cluster.ts'
+import { someOf } from '../inspect/repartition.ts'
 import type { NodeStatus, PartitionStatus, SourceStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
 import { type Column, renderTable } from '../show/table.ts'
@@ -60,7 +61,8 @@ function renderAdvice(advice: readonly string[]): string {
 const right = (title: string): Column => ({ title, align: 'right' })
 
 export function renderStatus(nodes: readonly NodeStatus[]): string {
-  return [renderNodes(nodes), renderSources(nodes), renderPartitions(nodes)].join('\n\n')
+  const repartition = nodes.some(({ repartition }) => repartition?.sources.length) ? [renderRepartition(nodes)] : []
+  return [renderNodes(nodes), ...repartition, renderSources(nodes), renderPartitions(nodes)].join('\n\n')
 }
 
 function renderNodes(nodes: readonly NodeStatus[]): string {
@@ -99,6 +101,31 @@ function renderNodes(nodes: readonly NodeStatus[]): string {
   return renderTable(columns, rows)
 }
 
+/** Sources on their way into the consolidated topic. */
+function renderRepartition(nodes: readonly NodeStatus[]): string {
+  const columns = [
+    { title: 'repartitioned by' },
+    { title: 'source' },
+    right('partition'),
+    right('position'),
+    right('end'),
+    right('lag'),
+    right('in time'),
+    { title: 'highest event time' },
+    right('silent'),
+    { title: '' },
+  ]
+  const rows = nodes.flatMap(({ node, repartition }) =>
+    (repartition?.sources ?? []).map((source) => [
+      node,
+      source.topic,
+      String(source.partition),
+      ...sourceCells(source),
+    ]),
+  )
+  return renderTable(columns, rows)
+}
+
 function renderSources(nodes: readonly NodeStatus[]): string {
   const columns = [
     right('partition'),
@@ -118,9 +145,11 @@ function renderSources(nodes: readonly NodeStatus[]): string {
 }
 
 function sourceRow(partition: number, source: SourceStatus): string[] {
+  return [String(partition), source.topic, ...sourceCells(source)]
+}
+
+function sourceCells(source: Omit<SourceStatus, 'topic'>): string[] {
   return [
-    String(partition),
-    source.topic,
     formatCount(source.position),
     formatCount(source.end),
     formatCount(source.lag),
@@ -154,7 +183,7 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
     partitionState(p),
     formatTime(p.watermarkMs),
     formatDuration(p.watermarkLagMs),
-    p.heldBackBy ?? '',
+    p.slowest ? someOf(p.slowest) : (p.heldBackBy ?? ''),
     formatCount(p.pendingViews),
     formatCount(p.undecided),
     formatCount(p.users),

@@ -153,6 +153,7 @@ async function runNode(
       version: readVersion(),
       logger,
       faults: logger.counts,
+      repartition: () => repartitioner?.view,
     })
     const url = reachedAt(control.url, config.node.control)
     const isStarted = await Promise.race([node.start(url).then(() => true), node.failed, stopped.then(() => false)])

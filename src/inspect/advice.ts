@@ -4,6 +4,7 @@
  * Invariant: what passes by itself says so; everything else names what to do.
  */
 import type { ClusterAnswer } from './cluster.ts'
+import { someOf } from './repartition.ts'
 import type { NodeStatus, PartitionStatus } from './status.ts'
 
 export interface Unreachable {
@@ -51,8 +52,15 @@ function onGroup({ isMoving, members, partitionCount, strangers, group }: Cluste
   ]
 }
 
-function onPartition(node: string, { partition, state, reason, sources, heldBackBy }: PartitionStatus): string[] {
+function onPartition(node: string, status: PartitionStatus): string[] {
+  const { partition, state, reason, sources, heldBackBy, slowest } = status
   if (state === 'stopped') return [`partition ${partition} is stopped on ${node}: ${reason}`]
+  if (state === 'live' && slowest?.clockMs === null) {
+    return [
+      `partition ${partition} seals nothing: the clock of ${someOf(slowest)} was not told yet; if that lasts, nobody ` +
+        'repartitions: start `postview repartition`, or nodes without --no-repartition',
+    ]
+  }
   const waiting = sources.find(({ topic, highestMs }) => topic === heldBackBy && highestMs === null)
   if (state !== 'live' || waiting === undefined) return []
   return [

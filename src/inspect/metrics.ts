@@ -5,6 +5,7 @@
  * reasons and texts of the program, never ids of users, items or views, and of each there are few.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { type LaneView, laneLag, laneLagMs, type RepartitionView } from '../repartition/lanes.ts'
 import { durationsMetric } from './histogram.ts'
 import { PARTITION_HISTOGRAMS, PARTITION_METRICS, type PartitionMetric } from './partitionMetrics.ts'
 import type { RefusalCounts } from './protect.ts'
@@ -18,6 +19,8 @@ export interface MetricsOptions {
   readonly refused: Readonly<RefusalCounts>
   /** What was logged as a warning or an error, by its text. */
   readonly faults: ReadonlyMap<string, number>
+  /** How far this node's repartitioner is; undefined where it has none. */
+  readonly repartition?: () => RepartitionView | undefined
 }
 
 /** More are told as one: a label must not grow without end. */
@@ -36,6 +39,7 @@ export function makeMetrics(options: MetricsOptions): Registry {
   ofNode('postview_commit_seconds', 'From a commit’s capture to the group’s acknowledgement', () => node.commitTimes)
   ofNode('postview_flush_seconds', 'Of a commit, until all output before it was durable', () => node.flushTimes)
   for (const metric of nodeMetrics(options)) register.registerMetric(metric)
+  for (const metric of repartitionMetrics(options)) register.registerMetric(metric)
   register.registerMetric(
     counter('postview_control_refused_total', 'Requests that the control server refused, by why', 'reason', () =>
       Object.entries(refused),
@@ -72,6 +76,38 @@ function nodeMetrics({ node, version }: MetricsOptions): (Counter | Gauge)[] {
         this.set(info, 1)
       },
     }),
+  ]
+}
+
+/** Series of source partitions that went to another repartitioner go with them. */
+function repartitionMetrics({ repartition, wallMs }: MetricsOptions): (Counter | Gauge)[] {
+  const perLane = (name: string, help: string, read: (lane: LaneView) => number | undefined): Gauge =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['topic', 'partition'],
+      registers: [],
+      collect() {
+        this.reset()
+        for (const lane of repartition?.()?.lanes ?? []) {
+          const value = read(lane)
+          if (value !== undefined) this.set({ topic: lane.topic, partition: String(lane.partition) }, value)
+        }
+      },
+    })
+  return [
+    perLane('postview_repartition_lag_records', 'Records of a source that are not repartitioned yet', laneLag),
+    perLane(
+      'postview_repartition_lag_seconds',
+      'Age, by event time, of the newest repartitioned record of a source that has more; 0 where all is',
+      (lane) => {
+        const ms = laneLagMs(lane, wallMs())
+        return ms === undefined ? undefined : ms / 1000
+      },
+    ),
+    counter('postview_repartition_records_total', 'Records that this process has repartitioned', undefined, () => [
+      ['', repartition?.()?.records ?? 0],
+    ]),
   ]
 }
 

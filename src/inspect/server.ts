@@ -20,6 +20,7 @@ import type { Node } from '../cluster/node.ts'
 import { RESTARTS_VARIABLE } from '../cluster/restarts.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { ControlConfig } from '../config/model.ts'
+import type { RepartitionView } from '../repartition/lanes.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Access } from './access.ts'
 import { type NodeAddress, removeAddress, writeAddress } from './address.ts'
@@ -59,6 +60,8 @@ export interface ControlOptions {
   /** How often each warning and error was logged, by its text. */
   readonly faults?: ReadonlyMap<string, number>
   readonly clock?: Clock
+  /** How far this node's repartitioner is; undefined where it has none. */
+  readonly repartition?: () => RepartitionView | undefined
   /** The node itself, for what looks inside it; tests of the rest bring a node's view alone. */
   readonly inside?: { readonly node: Node }
   readonly timeouts?: { readonly headersMs: number; readonly requestMs: number }
@@ -87,7 +90,8 @@ export async function startControlServer(options: ControlOptions): Promise<Contr
   if (!isLoopback(host) && tokens === undefined) {
     throw new Error(`control.host ${host}: without control.tokens the control server listens on this machine alone`)
   }
-  const pace = new Pace(node, options.clock ?? systemClock, options.logger)
+  const { clock = systemClock, logger, repartition } = options
+  const pace = new Pace({ node, clock, logger, repartition })
   const { app, routes } = makeApp(options, pace)
   const url = await app.listen({ host, port }).catch((error: NodeJS.ErrnoException) => {
     throw listenError(error, host, port)
@@ -152,6 +156,7 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
     wallMs: () => clock.wallMs(),
     refused,
     faults: options.faults ?? new Map(),
+    repartition: options.repartition,
   })
   app.get('/health', { config: { role: 'public' } }, async () => ({ alive: true }))
   app.get('/ready', { config: { role: 'public' } }, async (_, reply) => {
@@ -182,6 +187,8 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
   return { app, routes }
 }
 
+type PaceOptions = Pick<ControlOptions, 'node' | 'logger' | 'repartition'> & { readonly clock: Clock }
+
 /** What the server learns over time: rates, and how long the loop was held up. */
 class Pace {
   url = ''
@@ -189,6 +196,7 @@ class Pace {
   private readonly node: NodeView
   private readonly clock: Clock
   private readonly logger: ControlLogger
+  private readonly repartition: ControlOptions['repartition']
   /** Alarms that were told. */
   private readonly told = new Set<string>()
   private readonly meter = new RateMeter()
@@ -198,10 +206,11 @@ class Pace {
   private looks = 0
   private p99Ms: number | undefined
 
-  constructor(node: NodeView, clock: Clock, logger: ControlLogger) {
+  constructor({ node, clock, logger, repartition }: PaceOptions) {
     this.node = node
     this.logger = logger
     this.clock = clock
+    this.repartition = repartition
     this.startedMs = clock.monotonicMs()
   }
 
@@ -227,6 +236,7 @@ class Pace {
       memory: process.memoryUsage(),
       eventLoopP99Ms: this.p99Ms ?? this.delayMs(),
       ratePerS: (partition) => this.meter.perSecond(partition),
+      repartition: this.repartition?.(),
     }
   }
 

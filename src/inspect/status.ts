@@ -7,7 +7,9 @@ import type { ReplaySource, ReplayView } from '../actors/progress.ts'
 import type { Taken } from '../actors/snapshotSchedule.ts'
 import { PENDING, UNDECIDED } from '../join/ledger.ts'
 import type { JournalCounts } from '../journal/port.ts'
+import type { RepartitionView } from '../repartition/lanes.ts'
 import { alarmsOf, type Imbalance, imbalanceOf } from './ledger.ts'
+import { type RepartitionStatus, repartitionStatus, type Slowest, slowestOf } from './repartition.ts'
 import type { NodeState, NodeView, PartitionView } from './view.ts'
 import { lagOf } from './view.ts'
 
@@ -27,6 +29,8 @@ export interface NodeStatus {
   /** What somebody must look at; empty in good order. */
   readonly alarms: readonly string[]
   readonly partitions: readonly PartitionStatus[]
+  /** How far this node's repartitioner is; null where it has none. */
+  readonly repartition: RepartitionStatus | null
   readonly totals: Totals
   readonly memory: { readonly rssBytes: number; readonly heapUsedBytes: number; readonly externalBytes: number }
   readonly commits: number
@@ -42,8 +46,10 @@ export interface PartitionStatus {
   readonly replay: ReplayView | null
   readonly sources: readonly SourceStatus[]
   readonly watermarkMs: number | null
-  /** The source whose clock is furthest behind; null where none counts. */
+  /** The source whose clock is furthest behind, of a consolidated topic `topic partition`; null where none counts. */
   readonly heldBackBy: string | null
+  /** Of a consolidated topic: all source partitions that hold the watermark back; else null. */
+  readonly slowest: Slowest | null
   readonly watermarkLagMs: number | null
   readonly pendingViews: number
   readonly undecided: number
@@ -116,6 +122,8 @@ export interface Surroundings {
   readonly memory: NodeJS.MemoryUsage
   readonly eventLoopP99Ms: number
   readonly ratePerS: (partition: number) => number
+  /** Absent: this node does not repartition. */
+  readonly repartition?: RepartitionView
 }
 
 export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
@@ -138,6 +146,7 @@ export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
     partitionCount: node.partitionCount,
     alarms: alarmsOf(node.partitions),
     partitions,
+    repartition: around.repartition === undefined ? null : repartitionStatus(around.repartition, around.wallMs),
     totals: totalsOf(partitions),
     memory: {
       rssBytes: around.memory.rss,
@@ -152,6 +161,7 @@ export function statusOf(node: NodeView, around: Surroundings): NodeStatus {
 function partitionStatus(p: PartitionView, topics: readonly string[], around: Surroundings): PartitionStatus {
   const { settled: ledger, clocks } = p.state
   const watermarkMs = finite(clocks.watermarkMs)
+  const slowest = slowestOf(p)
   return {
     partition: p.index,
     state: stateOf(p),
@@ -168,7 +178,8 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
       paused: p.isPaused(source),
     })),
     watermarkMs,
-    heldBackBy: heldBackBy(p, topics),
+    heldBackBy: clocks.slowest === undefined ? heldBackBy(p, topics) : (slowest?.names[0] ?? null),
+    slowest,
     watermarkLagMs: watermarkMs === null ? null : Math.round(around.wallMs - watermarkMs),
     pendingViews: ledger[PENDING],
     undecided: ledger[UNDECIDED],

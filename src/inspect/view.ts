@@ -85,6 +85,8 @@ export interface PartitionView {
       readonly silenceMs: ArrayLike<number>
       /** How far a source's clock is; NaN where it is left out of the watermark. */
       clockMs(source: number): number
+      /** Of a consolidated topic: source partitions whose told clocks are the least; -Infinity: not told yet. */
+      slowest?(): readonly (readonly [name: string, clockMs: number])[]
     }
   }
 }

@@ -31,9 +31,12 @@ function sentence(clocks) {
   const { partition, slowest } = worst
   const behind = `The furthest behind is partition ${partition.partition}: ${duration(partition.watermarkLagMs)}.`
   if (partition.state !== 'live') return `${behind} It is ${partition.state}: nothing is sealed before that is over.`
-  return slowest === null
-    ? behind
-    : [behind, ' ', h('code', null, slowest.topic), ` holds it back: it ${reasonOf(slowest, worst.time)}.`]
+  if (slowest === null) {
+    // Of a consolidated topic it is a source partition, whose records others read.
+    const { heldBackBy } = partition
+    return heldBackBy === null ? behind : [behind, ' ', h('code', null, heldBackBy), ' holds it back.']
+  }
+  return [behind, ' ', h('code', null, slowest.topic), ` holds it back: it ${reasonOf(slowest, worst.time)}.`]
 }
 
 function reasonOf({ lag, paused, silenceMs, behindMs }, { idleAfterMs, outOfOrdernessMs }) {

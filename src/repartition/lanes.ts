@@ -20,6 +20,39 @@ export interface Lane {
   endOffset: number
 }
 
+/** How far a repartitioner is, for whoever looks at it. */
+export interface RepartitionView {
+  /** The consolidated topic. */
+  readonly topic: string
+  /** Records written by this process. */
+  readonly records: number
+  /** The source partitions that are this node's at present. */
+  readonly lanes: readonly LaneView[]
+}
+
+export interface LaneView {
+  readonly topic: string
+  readonly partition: number
+  readonly position: number
+  readonly endOffset: number
+  /** The highest event time; -Infinity while there was none. */
+  readonly highestMs: number
+  readonly silenceMs: number
+  readonly isPaused: boolean
+}
+
+/** Records still to be written on; undefined while the log's end is unknown. */
+export function laneLag({ position, endOffset }: LaneView): number | undefined {
+  return Number.isFinite(endOffset) ? Math.max(0, endOffset - position) : undefined
+}
+
+/** How old the newest event written on is, while there are more; 0 when there are none; undefined: not known. */
+export function laneLagMs(lane: LaneView, wallMs: number): number | undefined {
+  const lag = laneLag(lane)
+  if (lag === 0) return 0
+  return lag === undefined || !Number.isFinite(lane.highestMs) ? undefined : Math.max(0, wallMs - lane.highestMs)
+}
+
 export class Lanes {
   readonly all: readonly Lane[]
   private readonly indexOf = new Map<string, number>()

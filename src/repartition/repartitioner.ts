@@ -23,7 +23,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import { type CommitEntry, type Log, LogError, type Reader, type StartPosition, type Writer } from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
 import type { Clock } from '../time/clock.ts'
-import { Lanes } from './lanes.ts'
+import { Lanes, type RepartitionView } from './lanes.ts'
 import { Router } from './router.ts'
 
 const FETCH_BYTES = 512 * 1024
@@ -122,6 +122,15 @@ export class Repartitioner {
     await one.reader.start()
     one.looking = one.lookOn()
     return one
+  }
+
+  get view(): RepartitionView {
+    const { highestMs, silenceMs } = this.clocks
+    const lanes = this.lanes.all.flatMap(({ isOwned, topic, partition, position, endOffset }, index) => {
+      const clock = { highestMs: highestMs[index], silenceMs: silenceMs[index] }
+      return isOwned ? [{ topic, partition, position, endOffset, ...clock, isPaused: this.inbox.isPaused(index) }] : []
+    })
+    return { topic: this.options.config.pipeline.repartition!.topic, records: this.records, lanes }
   }
 
   /** Writes what is in hand, commits, leaves. */

@@ -45,6 +45,8 @@ export interface FakePartition {
   readonly highestMs?: readonly number[]
   readonly recordsJoined?: number
   readonly paused?: number
+  /** Of a consolidated topic. */
+  readonly slowest?: readonly (readonly [name: string, clockMs: number])[]
 }
 
 export function fakePartition(index: number, given: FakePartition = {}): PartitionView {
@@ -84,6 +86,7 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
         highestMs: given.highestMs ?? [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY],
         silenceMs: [0, 0],
         clockMs: (source) => given.highestMs?.[source] ?? Number.NEGATIVE_INFINITY,
+        ...(given.slowest === undefined ? {} : { slowest: () => given.slowest! }),
       },
     },
   }

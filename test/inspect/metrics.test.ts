@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { makeMetrics } from '../../src/inspect/metrics.ts'
+import type { RepartitionView } from '../../src/repartition/lanes.ts'
 import { Durations } from '../../src/time/durations.ts'
 import { fakeNode, fakePartition } from './fakeNode.ts'
 
@@ -9,9 +10,39 @@ const NOW_MS = 1_700_000_100_000
 /** As prom-client has them; which of them there are depends on the system. */
 const OF_THE_PROCESS = /^postview_(process|nodejs)_/
 
-function metricsOf(node = fakeNode([fakePartition(0)]), faults = new Map<string, number>()) {
+const REPARTITION: RepartitionView = {
+  topic: 'all',
+  records: 17,
+  lanes: [
+    {
+      topic: 'clicks',
+      partition: 2,
+      position: 4,
+      endOffset: 9,
+      highestMs: NOW_MS - 3500,
+      silenceMs: 0,
+      isPaused: false,
+    },
+    { topic: 'clicks', partition: 5, position: 9, endOffset: 9, highestMs: 0, silenceMs: 0, isPaused: false },
+    {
+      topic: 'views',
+      partition: 0,
+      position: 1,
+      endOffset: Infinity,
+      highestMs: -Infinity,
+      silenceMs: 0,
+      isPaused: false,
+    },
+  ],
+}
+
+function metricsOf(
+  node = fakeNode([fakePartition(0)]),
+  faults = new Map<string, number>(),
+  repartition: RepartitionView | undefined = REPARTITION,
+) {
   const refused = { rate: 0, host: 0, origin: 0, body: 0, token: 0, role: 0 }
-  return makeMetrics({ node, version: '1.2.3', wallMs: () => NOW_MS, refused, faults })
+  return makeMetrics({ node, version: '1.2.3', wallMs: () => NOW_MS, refused, faults, repartition: () => repartition })
 }
 
 const served = (await metricsOf().getMetricsAsJSON()).map(({ name, help, type }) => ({
@@ -88,6 +119,17 @@ describe('values', () => {
     expect(found).toContain('postview_ledger_imbalance{partition="0",equation="records"} 1')
     expect(found).toContain('postview_ledger_imbalance{partition="0",equation="views"} 0')
     expect(found).toContain('postview_ledger_imbalance{partition="0",equation="engagements"} 3')
+  })
+
+  it('of repartitioning are those of the source partitions that are read, as far as they are known', async () => {
+    const found = (await lines()).filter((line) => line.startsWith('postview_repartition'))
+    expect(found).toEqual([
+      'postview_repartition_lag_records{topic="clicks",partition="2"} 5',
+      'postview_repartition_lag_records{topic="clicks",partition="5"} 0',
+      'postview_repartition_lag_seconds{topic="clicks",partition="2"} 3.5',
+      'postview_repartition_lag_seconds{topic="clicks",partition="5"} 0',
+      'postview_repartition_records_total 17',
+    ])
   })
 
   it('of durations are cumulative, as histograms are', async () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import type { NodeStatus } from '../../src/inspect/status.ts'
 import { type Expected, runOracle } from '../oracle/run.ts'
 import { byUser } from '../repartition/support.ts'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
@@ -53,6 +54,8 @@ describe('sources keyed by item', () => {
   let topics: ReadonlyMap<string, readonly ReadRecord[]>
   let ledger: Ledger
   let committed: number
+  let statuses: NodeStatus[]
+  let metrics: string
   let events: OracleEvent[]
   let expected: Expected
 
@@ -102,6 +105,8 @@ describe('sources keyed by item', () => {
         await sleep(100)
       }
       const ledgers = await Promise.all(urls.map(ledgerOf))
+      statuses = await Promise.all(urls.map(async (url) => (await (await fetch(`${url}/status`)).json()) as NodeStatus))
+      metrics = await (await fetch(`${urls[0]}/metrics`)).text()
       for (const node of nodes) {
         const code = await node.terminate()
         expect(code, node.tail()).toBe(0)
@@ -152,6 +157,20 @@ describe('sources keyed by item', () => {
     expect(sum('viewDuplicates') + sum('engagementDuplicates')).toBe(views.duplicates + duplicates + copies)
     expect(sum('views') - sum('viewDuplicates')).toBe(views.in - views.duplicates)
     expect([sum('samples'), sum('bound'), sum('refused')]).toEqual([views.samples, engagements.bound, refused])
+  })
+
+  test('status and metrics say how far each source partition is rewritten, and which of them holds time back', () => {
+    const read = statuses.flatMap(({ repartition }) => repartition!.sources)
+    const places = read.map(({ topic, partition }) => `${topic} ${partition}`)
+    const all = sources.flatMap(({ topic }, k) =>
+      Array.from({ length: SOURCE_PARTITIONS[k] }, (_, p) => `${topic} ${p}`),
+    )
+    expect(places.sort()).toEqual(all.sort())
+    expect(read.filter(({ lag, lagMs }) => lag !== 0 || lagMs !== 0)).toEqual([])
+    expect(read.reduce((sum, { position }) => sum + position, 0)).toBe(events.length)
+    for (const { heldBackBy } of statuses.flatMap(({ partitions }) => partitions)) expect(all).toContain(heldBackBy)
+    expect(metrics).toMatch(/^postview_repartition_lag_records\{topic="[^"]+",partition="\d"\} 0$/m)
+    expect(metrics).toMatch(/^postview_repartition_records_total [1-9]/m)
   })
 
   const consolidated = (): ReadRecord[] => topics.get(`${name}-all`)!.filter(({ key }) => key !== 'null')

@@ -13,6 +13,7 @@ test('a killed repartitioner stalls time instead of minting negatives', { timeou
     expect(outcome.samples).toBe(outcome.views)
     expect(outcome.negatives).toBe(0)
     for (const [before, after] of outcome.watermarksMs) expect(after).toBe(before)
+    for (const name of outcome.heldBackBy) expect(name).toMatch(/-(views|clicks) [01]$/)
   } finally {
     await Promise.all([broker.stop(), program.remove(), dir.remove()])
   }

@@ -9,6 +9,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stringify } from 'yaml'
+import type { NodeStatus } from '../../src/inspect/status.ts'
 import { uniqueName } from '../support/broker.ts'
 import { Loader } from '../support/loadEvents.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
@@ -33,6 +34,8 @@ export interface Stall {
   readonly negatives: number
   /** The watermark of each partition, soon after the kill and just before the new start. */
   readonly watermarksMs: readonly (readonly [before: number, after: number])[]
+  /** By whom each partition's watermark was held back just before the new start. */
+  readonly heldBackBy: readonly (string | null)[]
 }
 
 export async function stall({ program, brokers, folder, downMs }: StallOptions): Promise<Stall> {
@@ -52,6 +55,7 @@ export async function stall({ program, brokers, folder, downMs }: StallOptions):
     const before = await watermarksOf(url)
     await traffic.run(downMs)
     const after = await watermarksOf(url)
+    const heldBackBy = (await partitionsOf(url)).map((partition) => partition.heldBackBy)
     writer = repartitioner(program, folder)
     await traffic.finish()
     await sealed(node, url, traffic.views)
@@ -61,6 +65,7 @@ export async function stall({ program, brokers, folder, downMs }: StallOptions):
       samples: samples.size,
       negatives: [...samples.values()].filter((click) => click === 0).length,
       watermarksMs: before.map((ms, i) => [ms, after[i]] as const),
+      heldBackBy,
     }
   } finally {
     await Promise.all([writer.kill(), node.kill(), loader.close()])
@@ -165,8 +170,11 @@ function repartitioner(program: string, folder: string): { kill(): Promise<void>
 }
 
 async function watermarksOf(url: string): Promise<readonly number[]> {
-  const status = (await (await fetch(`${url}/status`)).json()) as { partitions: { watermarkMs: number | null }[] }
-  return status.partitions.map(({ watermarkMs }) => watermarkMs ?? Number.NEGATIVE_INFINITY)
+  return (await partitionsOf(url)).map(({ watermarkMs }) => watermarkMs ?? Number.NEGATIVE_INFINITY)
+}
+
+async function partitionsOf(url: string): Promise<NodeStatus['partitions']> {
+  return ((await (await fetch(`${url}/status`)).json()) as NodeStatus).partitions
 }
 
 async function sealed(node: NodeProcess, url: string, views: number): Promise<void> {
