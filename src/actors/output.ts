@@ -5,7 +5,7 @@
  * Owns: the encoding of each, in one scratch buffer.
  * Invariant: nothing in a sample depends on when or where it was sealed, so that a repeated sample has the same bytes.
  */
-import type { ByteBuffer, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
+import type { ByteBuffer, Place, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import { SAMPLES, VIEWS_QUARANTINED } from '../join/ledger.ts'
@@ -30,6 +30,7 @@ export interface Outlets {
   readonly deadLetters: SideOutlet
 }
 
+const NOTHING = Buffer.alloc(0)
 const REASON_TEXT = { [GAVE_UP_OUTSIDE]: 'outside', [GAVE_UP_LATE]: 'late', [GAVE_UP_ORPHAN]: 'orphan' } as const
 
 export function emptyRow(): SampleRow {
@@ -193,15 +194,15 @@ export class PartitionOutput {
     const payload = B.u32(arena, e, L.E_PAYLOAD)
     const at = B.byteAt(payload)
     const length = B.u32(arena, e, L.E_PAYLOAD_LENGTH)
-    const own =
-      payload === 0
-        ? {}
-        : this.readers[source].toJson(B.bytesOf(arena, payload).subarray(at, at + length), B.u32(arena, e, L.E_WRITER))
+    const bytes = payload === 0 ? undefined : B.bytesOf(arena, payload).subarray(at, at + length)
+    const own = bytes === undefined ? {} : this.readers[source].toJson(bytes, B.u32(arena, e, L.E_WRITER))
+    const from = bytes && this.readers[source].origins?.ofPayload(bytes).place
     const where = {
       topic: this.topics[source],
       partition: this.partition,
       offset: B.f64(arena, e, L.E_OFFSET),
       reason,
+      ...(from && { source_topic: from.topic, source_partition: from.partition, source_offset: from.offset }),
     }
     const value = Buffer.from(JSON.stringify({ ...(own as object), ...where }))
     const user = B.u32(arena, e, L.E_USER)
@@ -209,6 +210,12 @@ export class PartitionOutput {
     const key = B.bytesOf(arena, user)
     topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
     return undefined
+  }
+
+  /** An event of before, by what is kept of it. */
+  deadEvent(record: DeadLetter, stampMs: number): void {
+    const { value, place } = this.readers[record.source].origins?.ofPayload(record.value ?? NOTHING) ?? {}
+    this.deadBytes(place === undefined ? record : { ...record, value: value!, from: place }, stampMs)
   }
 
   /** A bad record: raw key and value, with where it was read and why in the headers. */
@@ -224,12 +231,13 @@ export class PartitionOutput {
           chunk.valueLength[i] < 0
             ? null
             : chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i]),
+        from: this.readers[source].origins?.ofRecord(chunk, i),
       },
       stampMs,
     )
   }
 
-  deadBytes(record: DeadLetter, stampMs: number): void {
+  private deadBytes(record: DeadLetter, stampMs: number): void {
     const { key, value } = record
     this.onDead(record.source, record.offset, record.decided)
     this.onDeadLetter?.(record.source, record.offset)
@@ -242,7 +250,7 @@ export class PartitionOutput {
       value,
       0,
       value?.length ?? -1,
-      deadHeaders(this.topics[record.source], this.partition, record.offset, record.reason, record.decided),
+      deadHeaders(this.topics[record.source], this.partition, record),
     )
   }
 
@@ -280,15 +288,15 @@ export interface DeadLetter {
   readonly decided: boolean
   readonly key: Buffer | null
   readonly value: Buffer | null
+  /** Where it lay before it was rewritten into the topic that is joined. */
+  readonly from?: Place
 }
 
 /** `decided` marks what the log alone would not decide again: recovery reads those back and skips their events. */
-export function deadHeaders(
+function deadHeaders(
   topic: string,
   partition: number,
-  offset: number,
-  reason: string,
-  decided: boolean,
+  { offset, reason, decided, from }: DeadLetter,
 ): readonly RecordHeader[] {
   const text = (value: unknown): Buffer => Buffer.from(String(value))
   const headers: RecordHeader[] = [
@@ -298,6 +306,13 @@ export function deadHeaders(
     ['reason', text(reason)],
   ]
   if (decided) headers.push(['decided', text(1)])
+  if (from !== undefined) {
+    headers.push(
+      ['source_topic', text(from.topic)],
+      ['source_partition', text(from.partition)],
+      ['source_offset', text(from.offset)],
+    )
+  }
   return headers
 }
 

@@ -395,6 +395,6 @@ export class Partition {
     const { source, offset, record } = culprit
     const stampMs = this.options.clock.wallMs()
     if (record >= 0) this.output.dead(this.chunk!, record, source, reason, true, stampMs)
-    else this.output.deadBytes({ source, offset, reason, decided: true, key, value }, stampMs)
+    else this.output.deadEvent({ source, offset, reason, decided: true, key, value }, stampMs)
   }
 }

@@ -26,6 +26,22 @@ export interface SourceReader {
   schemaOf(writer: number): AvroSchema | null
   /** Writer schemas seen so far. */
   readonly writers: readonly WriterSchema[]
+  /** Of a topic into which records were rewritten: where each lay before. Absent: each lies where it was produced. */
+  readonly origins?: Origins
+}
+
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Undefined where a record does not say. */
+export interface Origins {
+  /** Of record i of a chunk. */
+  ofRecord(chunk: RawChunk, i: number): Place | undefined
+  /** Of an event by what is kept of it (its payload), with the bytes that are its record's. */
+  ofPayload(payload: Buffer): { readonly value: Buffer; readonly place: Place | undefined }
 }
 
 export interface WriterSchema {

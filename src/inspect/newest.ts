@@ -3,6 +3,7 @@
  * cluster, and at no cost to the join. Dead letters are told by where they lay and why; their bytes may hold anything.
  */
 import type { FastifyInstance } from 'fastify'
+import type { Place } from '../codec/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
@@ -24,6 +25,8 @@ export interface GivenUp {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+  /** Of a consolidated topic's record: where it lay before; else null. */
+  readonly source: Place | null
   readonly event: Readonly<Record<string, unknown>>
 }
 
@@ -34,6 +37,8 @@ export interface DeadLetterRow {
   readonly topic: string
   readonly partition: number
   readonly offset: number
+  /** As in GivenUp. */
+  readonly source: Place | null
   readonly valueBytes: number
   /** A decision that the log alone would not give: recovery reads it back. */
   readonly decided: boolean
@@ -58,9 +63,11 @@ export function addNewestRoutes(app: FastifyInstance, { node }: Inside): void {
       return newestOf(node.log, topic, limit, read)
     })
   }
-  const { late, orphans, deadLetters } = node.config.pipeline.sideOutputs
-  add('/late', late, readGivenUp)
-  add('/orphans', orphans, readGivenUp)
+  const { sideOutputs, repartition } = node.config.pipeline
+  const { late, orphans, deadLetters } = sideOutputs
+  const givenUp = repartition === undefined ? readGivenUp : readRewritten
+  add('/late', late, givenUp)
+  add('/orphans', orphans, givenUp)
   add('/dead', deadLetters, readDeadLetter)
 }
 
@@ -101,6 +108,7 @@ function readGivenUp(chunk: RawChunk, i: number): GivenUp {
     topic: String(topic),
     partition: Number(partition),
     offset: Number(offset),
+    source: null,
     event,
   }
 }
@@ -116,6 +124,12 @@ function givenUpIn(chunk: RawChunk, i: number): Record<string, unknown> {
   return { topic: '', partition: -1, offset: -1, reason: 'not a record of a node' }
 }
 
+function readRewritten(chunk: RawChunk, i: number): GivenUp {
+  const told = readGivenUp(chunk, i)
+  const { source_topic: topic, source_partition: partition, source_offset: offset, ...event } = told.event
+  return { ...told, event, source: sourceOf(topic, partition, offset) }
+}
+
 function readDeadLetter(chunk: RawChunk, i: number): DeadLetterRow {
   const headers = new Map(headersOf(chunk, i).map(([name, value]) => [name, value?.toString() ?? '']))
   return {
@@ -125,9 +139,14 @@ function readDeadLetter(chunk: RawChunk, i: number): DeadLetterRow {
     topic: headers.get('topic') ?? '',
     partition: Number(headers.get('partition') ?? -1),
     offset: Number(headers.get('offset') ?? -1),
+    source: sourceOf(headers.get('source_topic'), headers.get('source_partition'), headers.get('source_offset')),
     valueBytes: Math.max(0, chunk.valueLength[i]),
     decided: headers.get('decided') === '1',
   }
+}
+
+function sourceOf(topic: unknown, partition: unknown, offset: unknown): Place | null {
+  return topic === undefined ? null : { topic: String(topic), partition: Number(partition), offset: Number(offset) }
 }
 
 function keyOf(chunk: RawChunk, i: number): string | null {

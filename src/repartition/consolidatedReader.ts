@@ -3,16 +3,16 @@
  * of clocks.
  *
  * A writer's number is stable over restarts, as every reader's: the source's place in the pipeline above SOURCE_BITS, the
- * source's own number below.
+ * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts).
  *
  * How it fails: a record of no known origin is refused with the reason, as any that cannot be read.
  */
-import type { SourceReader, WriterSchema } from '../codec/port.ts'
+import type { Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
 import type { AvroSchema } from '../config/model.ts'
-import { CLOCK, EventBatch, REFUSED } from '../join/event.ts'
+import { CLOCK, ENGAGEMENT, EventBatch, REFUSED } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
-import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN } from './origin.ts'
+import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin } from './origin.ts'
 
 const SOURCE_BITS = 27
 const WRITER_MASK = 2 ** SOURCE_BITS - 1
@@ -29,6 +29,7 @@ const TEXTS = [
 const PLAIN = ['kind', 'timeMs', 'value', 'payloadAt', 'payloadLength'] as const
 
 export class ConsolidatedReader implements SourceReader {
+  readonly origins: Origins = { ofRecord: originOf, ofPayload: splitPayload }
   private readonly readers: readonly SourceReader[]
   private readonly sourceOf: ReadonlyMap<string, number>
   /** Per source: its records of the chunk in hand. */
@@ -59,12 +60,12 @@ export class ConsolidatedReader implements SourceReader {
     this.divide(chunk, into)
     for (const { source, reader, part } of this.parts(chunk)) {
       reader.read(part, this.part)
-      this.copy(source, into)
+      this.copy(source, into, chunk)
     }
   }
 
   toJson(payload: Buffer, writer: number): unknown {
-    return this.readers[writer >>> SOURCE_BITS].toJson(payload, writer & WRITER_MASK)
+    return this.readers[writer >>> SOURCE_BITS].toJson(splitPayload(payload).value, writer & WRITER_MASK)
   }
 
   ensure(writer: number): Promise<void> | undefined {
@@ -113,7 +114,7 @@ export class ConsolidatedReader implements SourceReader {
   }
 
   /** One source's events into their places in the whole batch. */
-  private copy(source: number, into: EventBatch): void {
+  private copy(source: number, into: EventBatch, { headersAt, headersLength }: RawChunk): void {
     const { part } = this
     const members = this.members[source]
     const shift = into.reserveText(part.textEnd)
@@ -126,6 +127,8 @@ export class ConsolidatedReader implements SourceReader {
         continue
       }
       for (const column of PLAIN) into[column][i] = part[column][k]
+      const isFollowed = part.payloadAt[k] + part.payloadLength[k] === headersAt[i]
+      if (part.kind[k] === ENGAGEMENT && isFollowed) into.payloadLength[i] += headersLength[i]
       into.writer[i] = numberOf(source, part.writer[k])
       for (const [at, length] of TEXTS) {
         into[at][i] = part[at][k] + shift
@@ -133,6 +136,16 @@ export class ConsolidatedReader implements SourceReader {
       }
     }
   }
+}
+
+function originOf(chunk: RawChunk, i: number): Place | undefined {
+  const [, value] = headersOf(chunk, i).find(([name]) => name === ORIGIN) ?? []
+  return value ? decodeOrigin(value) : undefined
+}
+
+function splitPayload(payload: Buffer): { readonly value: Buffer; readonly place: Place | undefined } {
+  const split = splitOrigin(payload)
+  return { value: split === undefined ? payload : payload.subarray(0, split.length), place: split?.place }
 }
 
 function readClocks(chunk: RawChunk, i: number, into: EventBatch): void {

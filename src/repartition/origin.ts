@@ -5,29 +5,52 @@
  * topic, partition, offset and schema (`json`, `avro`, or `registry` where the bytes name it), with blanks between. A
  * record of clocks has a header `clocks` and a line for each source partition: topic, partition, and the clock in
  * milliseconds, or `-` where it is left out.
+ *
+ * The headers of a record lie right behind its value, so an engagement is kept together with them (its payload reaches to
+ * their end), and still says where it came from when it is given up. A view's bytes are compared with those of its
+ * copies and must be the value's alone.
  */
+import type { Place } from '../codec/port.ts'
 import type { Format } from '../config/model.ts'
 import type { ToldClock } from '../join/event.ts'
 import { LEFT_OUT } from '../join/toldClocks.ts'
+import { Cursor, Malformed } from '../log/recordBatch/cursor.ts'
 
 export const ORIGIN = 'origin'
 export const CLOCKS = 'clocks'
 
-export interface Origin {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
+/** The number of headers, and the name's length and text, as Kafka encodes them where this is the only one. */
+const LONE_ORIGIN = Buffer.from(`\x02${String.fromCharCode(2 * ORIGIN.length)}${ORIGIN}`)
 
-export function encodeOrigin({ topic, partition, offset }: Origin, format: Format): Buffer {
+export function encodeOrigin({ topic, partition, offset }: Place, format: Format): Buffer {
   return Buffer.from(`${topic} ${partition} ${offset} ${schemaOf(format)}`)
 }
 
 /** Undefined where it is not of this form. */
-export function decodeOrigin(header: Buffer): Origin | undefined {
+export function decodeOrigin(header: Buffer): Place | undefined {
   const [topic, partition, offset] = header.toString().split(' ')
   if (offset === undefined) return undefined
   return { topic, partition: Number(partition), offset: Number(offset) }
+}
+
+/** Of a value with its headers behind it: the value's length, and what they say. Undefined where there are none. */
+export function splitOrigin(payload: Buffer): { readonly length: number; readonly place: Place } | undefined {
+  const length = payload.lastIndexOf(LONE_ORIGIN)
+  if (length < 0) return undefined
+  const cursor = new Cursor(payload, length + LONE_ORIGIN.length, payload.length)
+  const header = headerIn(cursor)
+  const place = header === undefined || cursor.at !== payload.length ? undefined : decodeOrigin(header)
+  return place === undefined ? undefined : { length, place }
+}
+
+function headerIn(cursor: Cursor): Buffer | undefined {
+  try {
+    const length = cursor.nullable()
+    return cursor.bytes.subarray(cursor.at - length, cursor.at)
+  } catch (error) {
+    if (error instanceof Malformed) return undefined
+    throw error
+  }
 }
 
 function schemaOf(format: Format): string {

@@ -136,18 +136,24 @@ export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, 
     one.reason,
     one.user ?? UNKNOWN,
     JSON.stringify(one.event),
-    `${one.topic}/${one.partition}/${one.offset}`,
+    whereFrom(one),
   ])
   return records.length === 0
     ? `${topic} is empty`
     : `${table(screen, columns, rows)}\n${formatCount(count)} in ${topic}`
 }
 
+/** Where it was produced, rather than where it was rewritten to. */
+function whereFrom(one: GivenUp | DeadLetterRow): string {
+  const { topic, partition, offset } = one.source ?? one
+  return `${topic}/${partition}/${offset}`
+}
+
 export function renderDead({ topic, count, records }: NewestAnswer<DeadLetterRow>, screen: Screen): string {
   const columns = [{ title: 'written' }, { title: 'from' }, { title: 'key' }, right('bytes'), { title: 'reason' }]
   const rows = records.map((one) => [
     formatTime(one.writtenAtMs).slice(0, 19),
-    `${one.topic}/${one.partition}/${one.offset}`,
+    whereFrom(one),
     one.key ?? UNKNOWN,
     formatBytes(one.valueBytes),
     one.reason,

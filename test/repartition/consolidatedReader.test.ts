@@ -95,6 +95,29 @@ test('events of several sources and formats, clocks and what is of no source, ea
   expect(consolidated.schemaOf(batch.writer[0])).toBeNull()
 })
 
+test('an engagement is kept with where it came from, and read as if it were not', async () => {
+  // A value that ends as the header begins, and one that looks as if it had one.
+  const tricky = click({ u: 'a', i: 'x', t: 9, more: '\x02\x0corigin' })
+  const chunk = chunkOf([
+    [from(clicks, 3), tricky],
+    [from(views, 7), view('\x02\x0corigin', 11n)],
+  ])
+  const batch = new EventBatch()
+  const consolidated = await reader()
+  consolidated.read(chunk, batch)
+  const payloads = [0, 1].map((i) =>
+    batch.payload.subarray(batch.payloadAt[i], batch.payloadAt[i] + batch.payloadLength[i]),
+  )
+  const [split, bare] = payloads.map((payload) => consolidated.origins.ofPayload(payload))
+  expect(split.value.equals(tricky)).toBe(true)
+  expect(split.place).toEqual({ topic: 'clicks', partition: 1, offset: 3 })
+  expect(consolidated.toJson(payloads[0], batch.writer[0])).toMatchObject({ u: 'a', more: '\x02\x0corigin' })
+  expect(payloads[1].equals(view('\x02\x0corigin', 11n))).toBe(true)
+  expect(bare).toEqual({ value: payloads[1], place: undefined })
+  expect(consolidated.toJson(payloads[1], batch.writer[1])).toMatchObject({ id: '\x02\x0corigin' })
+  expect(consolidated.origins.ofRecord(chunk, 1)).toEqual({ topic: 'views', partition: 1, offset: 7 })
+})
+
 test('an origin says where a record came from', () => {
   const origin = { topic: 'some.topic-1', partition: 12, offset: 2 ** 53 - 1 }
   expect(decodeOrigin(encodeOrigin(origin, { type: 'json' }))).toEqual(origin)
