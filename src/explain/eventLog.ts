@@ -2,12 +2,16 @@
  * One partition of a topic, read as events: ranges of it, and the offset from which an event time lies, found by looking
  * here and there (bisection) rather than by reading it all.
  *
+ * A consolidated topic is in no order of time: its sources lie in it as far as each was read. There the clocks go by which
+ * its records tell how far each source was (join/toldClocks.ts).
+ *
  * Invariant: a batch that is handed out is good until the next is asked for.
  * Between two reads the process has its turn: a node that explains goes on joining.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SourceReader } from '../codec/port.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
+import type { ToldClocks } from '../join/toldClocks.ts'
 import type { Log } from '../log/port.ts'
 
 /** Of a look, and of a read: what is read keeps the join waiting for as long as it takes to decode. */
@@ -17,6 +21,8 @@ const READ_BYTES = 256 * 1024
 const CLOSE_ENOUGH = 1024
 /** Records of one look. */
 const LOOK_RECORDS = 128
+/** Of a look at told clocks: all are told each second, which may be many records. */
+const LOOK_TOLD_RECORDS = 65_536
 
 export interface EventLogOptions {
   readonly log: Log
@@ -25,6 +31,8 @@ export interface EventLogOptions {
   readonly reader: SourceReader
   /** The time by which records are in order: the event's, or its arrival's. */
   readonly basis: 'event' | 'arrival'
+  /** Of a consolidated topic. */
+  readonly makeClocks?: () => ToldClocks
 }
 
 export class EventLog {
@@ -58,7 +66,9 @@ export class EventLog {
     let beyond = high
     while (beyond - sure > CLOSE_ENOUGH) {
       const middle = sure + Math.floor((beyond - sure) / 2)
-      const seenMs = await this.look(middle, high)
+      const { makeClocks } = this.options
+      const seenMs =
+        makeClocks === undefined ? await this.look(middle, high) : await this.lookAtClocks(middle, high, makeClocks())
       if (seenMs !== undefined && seenMs + disorderMs <= timeMs) sure = middle
       else beyond = middle
     }
@@ -75,6 +85,19 @@ export class EventLog {
       if (times.length > 0) return times.sort((a, b) => a - b)[times.length >> 1]
     }
     return undefined
+  }
+
+  /** How far the source that is furthest ahead was at the offset, at most: by what each is told first behind it. */
+  private async lookAtClocks(offset: number, high: number, clocks: ToldClocks): Promise<number> {
+    const seen = new Set<string>()
+    for await (const batch of this.read(offset, Math.min(offset + LOOK_TOLD_RECORDS, high), LOOK_BYTES)) {
+      for (const { name, clockMs } of [...batch.told.values()].flat()) {
+        if (!seen.has(name)) clocks.tell(name, clockMs)
+        seen.add(name)
+      }
+      if (clocks.greatestMs() !== Number.POSITIVE_INFINITY) break
+    }
+    return clocks.greatestMs()
   }
 
   private clockMs(batch: EventBatch, i: number): number {

@@ -8,11 +8,13 @@
  * How it fails: rejects with what the log says. What is not in the log any more is told in the answer (`notes`), never
  * made up.
  */
-import type { SourceReader } from '../codec/port.ts'
+import { joinTopics } from '../cluster/topics.ts'
+import type { Place, SourceReader } from '../codec/port.ts'
 import type { Pipeline } from '../config/model.ts'
 import type { ExplainedEmission, ExplainedSearch, Explanation } from '../inspect/explanation.ts'
 import { murmur2, partitionOf } from '../join/hash.ts'
 import type { Rules } from '../join/rules.ts'
+import type { ToldClocks } from '../join/toldClocks.ts'
 import type { Log } from '../log/port.ts'
 import { type DeadLetterNotes, readDeadLetters } from './deadLetters.ts'
 import { findSample, type SampleTopic } from './emission.ts'
@@ -27,8 +29,10 @@ export interface ExplainerOptions {
   readonly log: Log
   readonly pipeline: Pipeline
   readonly rules: Rules
-  /** Of the sources, in their order. */
+  /** Of what is joined: the sources, in their order, or the consolidated topic. */
   readonly readers: readonly SourceReader[]
+  /** Of a consolidated topic. */
+  readonly makeClocks?: () => ToldClocks
   /** Where samples go; undefined: to files alone. */
   readonly samples: SampleTopic | undefined
   /** Up to where the partition was joined; null: nothing was, or it is not known. */
@@ -60,11 +64,8 @@ export class Explainer {
   private readonly topics: readonly string[]
 
   constructor(options: ExplainerOptions) {
-    if (options.pipeline.repartition !== undefined) {
-      throw new Error('explaining samples of a consolidated topic (repartition) is not built yet')
-    }
     this.options = options
-    this.topics = options.pipeline.sources.map((source) => source.topic)
+    this.topics = joinTopics(options.pipeline)
   }
 
   async explain(request: ExplainRequest): Promise<Explanation> {
@@ -165,13 +166,14 @@ class Explaining {
     asOf: AsOf,
     dead: DeadLetterNotes,
   ): Promise<RangeResult> {
-    const { log, rules, readers } = this.options
+    const { log, rules, readers, makeClocks } = this.options
     const { sampleId } = this.request
     const result = await joinRange({
       log,
       rules,
       topics: this.topics,
       readers,
+      makeClocks,
       partition,
       partitions,
       user: clue.user,
@@ -218,6 +220,7 @@ class Explaining {
       status,
       view: {
         ...placeOf(view, tell),
+        source: await this.sourceOf(view, partition),
         userId: clue.user.toString(),
         itemId: view.itemId,
         timeMs: view.timeMs,
@@ -311,6 +314,17 @@ class Explaining {
         counted: label.counted.filter((i) => decided[i].outcome === 'counted'),
       })),
     }
+  }
+
+  private async sourceOf({ offset }: SeenView, partition: number): Promise<Place | null> {
+    const { log, readers } = this.options
+    const { origins } = readers[0]
+    if (origins === undefined) return null
+    for await (const chunk of log.readRange(this.topics[0], partition, offset, offset + 1)) {
+      const i = chunk.offset.indexOf(offset)
+      if (i >= 0) return origins.ofRecord(chunk, i) ?? null
+    }
+    return null
   }
 
   private async recordOf(view: SeenView): Promise<unknown> {

@@ -1,11 +1,11 @@
 /**
- * Where a view lies whose sample id does not say so: its own id. The topic of views is read backwards, newest first, in
+ * Where a view lies whose sample id does not say so: its own id. The topic that views are joined from is read backwards, newest first, in
  * the partition of its user where that is given, else in all of them.
  *
  * An id without a view id of its own says user, item and time (SEMANTICS.md section 1): then nothing is searched.
  */
 import type { SourceReader } from '../codec/port.ts'
-import { REFUSED } from '../join/event.ts'
+import { VIEW } from '../join/event.ts'
 import { Identity } from '../join/identity.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import { EventLog } from './eventLog.ts'
@@ -85,7 +85,7 @@ async function findIn(
   const events = new EventLog({ log, topic, partition, reader, basis: 'event' })
   for await (const batch of events.read(from, to, SCAN_BYTES)) {
     for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] >= REFUSED) continue
+      if (batch.kind[i] !== VIEW) continue
       identity.identify(batch, i)
       if (identity.length !== wanted.length) continue
       if (wanted.compare(identity.bytes, identity.at, identity.at + identity.length) !== 0) continue

@@ -8,6 +8,7 @@ import type { SourceReader } from '../codec/port.ts'
 import type { EventBatch } from '../join/event.ts'
 import { SKIPPED } from '../join/event.ts'
 import type { Rules } from '../join/rules.ts'
+import type { ToldClocks } from '../join/toldClocks.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import { EventLog } from './eventLog.ts'
 import { Rerun } from './rerun.ts'
@@ -40,6 +41,8 @@ export interface RangeOptions {
   readonly viewOffset?: number
   readonly asOf: AsOf
   readonly isQuarantined: (source: number, offset: number) => boolean
+  /** Of a consolidated topic. */
+  readonly makeClocks?: () => ToldClocks
 }
 
 export interface RangeResult {
@@ -61,11 +64,12 @@ interface Lane {
 }
 
 export async function joinRange(options: RangeOptions): Promise<RangeResult> {
-  const { log, rules, topics, partition, asOf, timeMs } = options
+  const { log, rules, topics, partition, asOf, timeMs, makeClocks } = options
   const waitMs = rules.clockSkewToleranceMs + rules.allowedLatenessMs
   const longestMs = rules.viewWaitMs - rules.engagementWaitMs
   const fromMs = timeMs - waitMs - rules.outOfOrdernessMs - Math.min(longestMs, MOST_LOOK_BACK_MS)
-  const rerun = new Rerun({ ...options, sources: topics.length, highestMs: asOf.highestMs })
+  const { origins } = options.readers[0]
+  const rerun = new Rerun({ ...options, sources: topics.length, highestMs: asOf.highestMs, origins })
   const ends = await endsOf(log, topics, partition)
   let isFromLow = true
   let isTrimmed = false
@@ -74,7 +78,8 @@ export async function joinRange(options: RangeOptions): Promise<RangeResult> {
     const { low } = ends[source]
     const to = Math.min(ends[source].high, asOf.offsets[source])
     const { basis } = rules
-    const events = new EventLog({ log, topic: topics[source], partition, reader: options.readers[source], basis })
+    const reader = options.readers[source]
+    const events = new EventLog({ log, topic: topics[source], partition, reader, basis, makeClocks })
     const from = await events.offsetBefore(fromMs, rules.outOfOrdernessMs, low, Math.max(low, to))
     if (from > low) isFromLow = false
     else if (low > 0) isTrimmed = true

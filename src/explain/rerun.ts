@@ -7,7 +7,10 @@
  *
  * What it cannot give again: where a clock was moved by silence rather than by a record, and what came beyond the bound.
  */
+
+import type { Origins } from '../codec/port.ts'
 import { admit, admitTick, gather, settleBatch } from '../join/batch.ts'
+import type { Clocks } from '../join/clocks.ts'
 import { type EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
 import { dropUser } from '../join/evolve.ts'
 import { sameBytes } from '../join/hash.ts'
@@ -27,6 +30,10 @@ export interface RerunOptions {
   readonly isQuarantined: (source: number, offset: number) => boolean
   /** Per source: the highest event time that was let in; what is later was taken out. Infinity: not known. */
   readonly highestMs: readonly number[]
+  /** Of a consolidated topic: the clocks that its records tell. */
+  readonly makeClocks?: () => Clocks
+  /** Of a consolidated topic: where its records came from. */
+  readonly origins?: Origins
 }
 
 export class Rerun {
@@ -38,8 +45,8 @@ export class Rerun {
     this.options = options
     // What was let in is known; it is not judged again by a clock of now.
     const rules = { ...options.rules, onMiskeyed: 'deadLetter' as const, maxClockSkewMs: 0 }
-    this.state = new JoinState(rules, options.sources)
-    this.witness = new Witness(this.state)
+    this.state = new JoinState(rules, options.sources, options.makeClocks?.())
+    this.witness = new Witness(this.state, options.origins)
     this.state.observer = this.witness
   }
 

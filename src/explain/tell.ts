@@ -4,13 +4,8 @@
  * Invariant: no rule is applied here. Buckets, owners, verdicts, labels and seals are the join's own, as the witness wrote
  * them down; what is added is their wording.
  */
-import type {
-  EngagementOutcome,
-  ExplainedEngagement,
-  ExplainedLabel,
-  ExplainedSeal,
-  Place,
-} from '../inspect/explanation.ts'
+import type { Place } from '../codec/port.ts'
+import type { EngagementOutcome, ExplainedEngagement, ExplainedLabel, ExplainedSeal } from '../inspect/explanation.ts'
 import type { Rules } from '../join/rules.ts'
 import { formatDuration, formatTime } from '../show/format.ts'
 import type { FoldedLabels, SeenEngagement, SeenRecord, SeenView } from './witness.ts'
@@ -72,6 +67,7 @@ export function tellEngagement(e: SeenEngagement, view: SeenView, options: TellO
   const { timeMs, stampMs, type, value, viewId, itemId, engagementId, bucket, labels, decidedAtMs, owner } = e
   return {
     ...placeOf(e, options),
+    source: e.from,
     timeMs,
     stampMs,
     type,
@@ -192,7 +188,8 @@ function wherePlaced(record: SeenRecord | null, options: TellOptions): string {
 export function tellSeal(view: SeenView, options: TellOptions): ExplainedSeal | null {
   const { seal } = view
   if (seal === undefined || !Number.isFinite(seal.watermarkMs)) return null
-  const { watermarkMs, by } = seal
+  const { watermarkMs, by, isTold } = seal
   if (by === undefined) return { watermarkMs, by: 'commit', record: null }
-  return { watermarkMs, by: 'record', record: { ...placeOf(by, options), timeMs: by.timeMs, stampMs: by.stampMs } }
+  const record = { ...placeOf(by, options), timeMs: by.timeMs, stampMs: by.stampMs }
+  return { watermarkMs, by: isTold ? 'clock' : 'record', record }
 }

@@ -6,6 +6,7 @@
  * it was decided" can be told. Bounded: beyond MOST_EVENTS nothing new is kept, and `leftOut` counts.
  */
 
+import type { Origins, Place } from '../codec/port.ts'
 import type { EngagementLabel, LedgerBucket } from '../inspect/explanation.ts'
 import * as B from '../join/blocks.ts'
 import type { Verdict } from '../join/decide.ts'
@@ -43,6 +44,8 @@ export interface SeenSeal {
   readonly watermarkMs: number
   /** The record that moved the watermark past the deadline; undefined where no record did. */
   readonly by: SeenRecord | undefined
+  /** It told clocks, and was no event: its time is the watermark. */
+  readonly isTold: boolean
   readonly values: FoldedLabels
 }
 
@@ -53,6 +56,8 @@ export interface FoldedLabels {
 }
 
 export interface SeenEngagement extends SeenRecord {
+  /** Where it was produced, if it was rewritten into a consolidated topic. */
+  readonly from: Place | null
   readonly type: string
   readonly value: number | null
   readonly viewId: string | null
@@ -88,12 +93,14 @@ export class Witness implements JoinObserver {
   readonly quarantinedViews: SeenRecord[] = []
   leftOut = 0
   private readonly state: JoinState
+  private readonly origins: Origins | undefined
   private readonly viewOf = new Map<number, SeenView>()
   private readonly engagementOf = new Map<string, SeenEngagement>()
   private order = 0
 
-  constructor(state: JoinState) {
+  constructor(state: JoinState, origins?: Origins) {
     this.state = state
+    this.origins = origins
   }
 
   viewTaken(batch: EventBatch, i: number, block: number): void {
@@ -150,8 +157,11 @@ export class Witness implements JoinObserver {
     const view = this.viewAt(block)
     if (view === undefined) return
     const { batch, source } = this.state
-    const by = batch === undefined ? undefined : recordOf(source, batch, fire)
-    view.seal = { watermarkMs: this.state.watermarkAt[fire], by, values: this.valuesIn(row) }
+    const watermarkMs = this.state.watermarkAt[fire]
+    const isTold = batch?.told.has(fire) === true
+    const record = batch === undefined ? undefined : recordOf(source, batch, fire)
+    const by = isTold ? { ...record!, timeMs: watermarkMs } : record
+    view.seal = { watermarkMs, by, isTold, values: this.valuesIn(row) }
     this.order++
   }
 
@@ -198,8 +208,11 @@ export class Witness implements JoinObserver {
 
   private addEngagement(batch: EventBatch, i: number, source = this.state.source): SeenEngagement | undefined {
     if (this.isFull()) return undefined
+    const payloadAt = batch.payloadAt[i]
+    const payload = batch.payload.subarray(payloadAt, payloadAt + batch.payloadLength[i])
     const seen: SeenEngagement = {
       ...recordOf(source, batch, i),
+      from: this.origins?.ofPayload(payload).place ?? null,
       type: textOf(batch, batch.typeAt, batch.typeLength, i) ?? '',
       value: Number.isNaN(batch.value[i]) ? null : batch.value[i],
       viewId: textOf(batch, batch.viewIdAt, batch.viewIdLength, i),

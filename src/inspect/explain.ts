@@ -11,11 +11,10 @@
 import type { FastifyInstance } from 'fastify'
 import { AskError, type ClusterMember } from '../cluster/map.ts'
 import type { Node } from '../cluster/node.ts'
-import { rulesOf } from '../cluster/rules.ts'
 import { committedAsOf } from '../explain/asOf.ts'
-import { openSampleTopic } from '../explain/emission.ts'
-import { Explainer, partitionOfUser } from '../explain/explain.ts'
+import { type Explainer, partitionOfUser } from '../explain/explain.ts'
 import { readIdentity } from '../explain/findView.ts'
+import { openExplainer } from '../explain/open.ts'
 import type { AsOf } from '../explain/range.ts'
 import type { Explanation } from './explanation.ts'
 import type { Inside } from './inside.ts'
@@ -118,14 +117,12 @@ class ExplainQueue {
     return this.explainer
   }
 
-  private async make(): Promise<Explainer> {
+  private make(): Promise<Explainer> {
     const { node, readers, clock } = this.inside
-    return new Explainer({
+    return openExplainer({
+      config: node.config,
       log: node.log,
-      pipeline: node.config.pipeline,
-      rules: rulesOf(node.config),
-      readers,
-      samples: await openSampleTopic(node.config.pipeline),
+      sources: readers,
       asOf: (partition) => asOfNode(node, partition),
       nowMs: () => clock.monotonicMs(),
     })

@@ -4,6 +4,7 @@
  * Invariants: what is not known is null, never left out; times are event times in ms since 1970 unless a name says
  * otherwise; offsets are the log's own. `engagements` stand in the order in which they lie in time, then in the log.
  */
+import type { Place } from '../codec/port.ts'
 
 export interface Explanation {
   readonly sampleId: string
@@ -26,14 +27,9 @@ export interface Explanation {
 /** `pending`: not sealed by the watermark that is known; `notFound`: no view of this id where it was looked for. */
 export type ExplainedStatus = 'sealed' | 'pending' | 'quarantined' | 'notFound'
 
-/** Where a record lies. */
-export interface Place {
-  readonly topic: string
-  readonly partition: number
-  readonly offset: number
-}
-
 export interface ExplainedView extends Place {
+  /** Where it was produced, if it was rewritten into a consolidated topic; else null. */
+  readonly source: Place | null
   readonly userId: string
   readonly itemId: string
   readonly timeMs: number
@@ -76,6 +72,8 @@ export type EngagementOutcome =
   | 'quarantined' // an event that was taken out (ahead of the clock, or crashed its actor twice)
 
 export interface ExplainedEngagement extends Place {
+  /** As of the view. */
+  readonly source: Place | null
   readonly timeMs: number
   readonly stampMs: number
   readonly type: string
@@ -112,9 +110,12 @@ export interface EngagementLabel {
 export interface ExplainedSeal {
   /** The watermark that passed the deadline. */
   readonly watermarkMs: number
-  /** `record`: a record moved the clock; `commit`: a silent source's clock, known from the committed watermark. */
-  readonly by: 'record' | 'commit'
-  /** The record, whose source was the last that held the watermark back. */
+  /**
+   * `record`: a record moved the clock; `clock`: a record of a consolidated topic told it; `commit`: a silent source's
+   * clock, known from the committed watermark.
+   */
+  readonly by: 'record' | 'clock' | 'commit'
+  /** The record, whose source was the last that held the watermark back; of one that told a clock, `timeMs` is that. */
   readonly record: (Place & { readonly timeMs: number; readonly stampMs: number }) | null
 }
 

@@ -8,11 +8,11 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { Place } from '../codec/port.ts'
 import { nodeOf, openSampleTopic, type SampleTopic } from '../explain/emission.ts'
 import { partitionOfUser } from '../explain/explain.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
-import type { Place } from './explanation.ts'
 import type { Inside } from './inside.ts'
 
 export interface TailAnswer {

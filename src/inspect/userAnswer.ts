@@ -5,7 +5,7 @@
  * Invariants: what is not known is null; times are event times in ms unless a name says otherwise; lists are bounded, and
  * the counts beside them are of all. A user that was stored is told as it was when it was live, in the same order.
  */
-import type { Place } from './explanation.ts'
+import type { Place } from '../codec/port.ts'
 
 export interface UserAnswer {
   readonly user: string

@@ -16,11 +16,13 @@ export const LEFT_OUT = Number.POSITIVE_INFINITY
 
 export class ToldClocks extends Clocks {
   private readonly told: Map<string, number>
+  private readonly leavesSilentOut: boolean
 
   /** `names`: of all source partitions. */
   constructor(rules: Rules, names: readonly string[]) {
     super(rules, 1)
     this.told = new Map(names.map((name) => [name, Number.NEGATIVE_INFINITY]))
+    this.leavesSilentOut = rules.idle === 'ignore'
   }
 
   override tell(name: string, clockMs: number): void {
@@ -47,6 +49,19 @@ export class ToldClocks extends Clocks {
 
   override clockMs(): number {
     return this.watermarkMs
+  }
+
+  /**
+   * The clock of the source partition that is furthest ahead: none has an event later than outOfOrderness beyond it.
+   * Infinity where that cannot be said: one was not told yet, or is left out although it may have had events.
+   */
+  greatestMs(): number {
+    let greatest = Number.NEGATIVE_INFINITY
+    for (const ms of this.told.values()) {
+      if (ms === Number.NEGATIVE_INFINITY || (ms === LEFT_OUT && this.leavesSilentOut)) return Number.POSITIVE_INFINITY
+      if (ms !== LEFT_OUT && ms > greatest) greatest = ms
+    }
+    return greatest
   }
 
   /** Those that hold the watermark back, with how far they are. */

@@ -85,7 +85,7 @@ function engagementTable(engagements) {
         one.reason,
         one.owner !== null && one.outcome === 'otherView' && [' ', look('sample', one.owner.sampleId)],
       ),
-      h('span', { class: 'mono small' }, placeText(one)),
+      h('span', { class: 'mono small' }, placeText(one.source ?? one)),
     ]),
   )
 }
@@ -95,7 +95,7 @@ function details({ view, seal, emission }) {
     ['user', look('user', view.userId)],
     ['item', h('span', { class: 'mono' }, view.itemId)],
     ['viewed', time(view.timeMs)],
-    ['lies at', h('span', { class: 'mono' }, placeText(view))],
+    ['lies at', h('span', { class: 'mono' }, placeText(view.source ?? view))],
     ['deadline', time(view.deadlineMs)],
     ['copies', count(view.copies.length)],
   ]

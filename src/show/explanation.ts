@@ -1,4 +1,5 @@
 /** An explanation as people read it: the answer, the view, the labels with their windows, every engagement, the seal. Pure. */
+import type { Place } from '../codec/port.ts'
 import type { EngagementOutcome, ExplainedEngagement, Explanation } from '../inspect/explanation.ts'
 import { formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
 import { paint, right, type Screen, table } from './screen.ts'
@@ -10,6 +11,7 @@ export function renderExplanation(e: Explanation, screen: Screen): string {
     lines.push(
       '',
       `view        ${view.topic} partition ${view.partition} offset ${view.offset}, at ${formatTime(view.timeMs)}`,
+      ...(view.source === null ? [] : [`            produced to ${placeText(view.source)}`]),
       `            user ${view.userId}, item ${view.itemId}${view.lateView ? ', a late view' : ''}`,
       `deadline    ${formatTime(view.deadlineMs)}, ${formatDuration(view.deadlineMs - view.timeMs)} after the view`,
       ...sealLines(e),
@@ -36,9 +38,12 @@ function sealLines({ seal, view }: Explanation): string[] {
   const passed = `by the watermark ${formatTime(seal.watermarkMs)}, ${formatDuration(seal.watermarkMs - view!.timeMs)} after the view`
   if (seal.record === null) return [`sealed      ${passed}: the clock of a silent source moved it`]
   const { topic, partition, offset, timeMs } = seal.record
+  const by = `${topic} partition ${partition} offset ${offset}`
   return [
     `sealed      ${passed}`,
-    `            moved by ${topic} partition ${partition} offset ${offset}, at ${formatTime(timeMs)}`,
+    seal.by === 'clock'
+      ? `            told by ${by}, which tells how far the sources were read`
+      : `            moved by ${by}, at ${formatTime(timeMs)}`,
   ]
 }
 
@@ -88,11 +93,16 @@ function engagementTable({ engagements }: Explanation, screen: Screen): string {
 }
 
 function engagementLines(e: ExplainedEngagement, screen: Screen): string {
-  const { type, value, delayMs, topic, offset, outcome, reason } = e
+  const { type, value, delayMs, topic, offset, outcome, reason, source } = e
   const what = value === null ? type : `${type} ${value}`
   const when = delayMs < 0 ? formatDuration(delayMs) : `+${formatDuration(delayMs)}`
   const colour = COLOURS[outcome]
   const padded = outcome.padEnd(11)
   const told = colour === undefined ? padded : paint(screen, colour, padded)
-  return `${told} ${what.padEnd(14)} ${when.padStart(9)}  ${reason} [${topic}/${offset}]`
+  const place = source === null ? `${topic}/${offset}` : placeText(source)
+  return `${told} ${what.padEnd(14)} ${when.padStart(9)}  ${reason} [${place}]`
+}
+
+function placeText({ topic, partition, offset }: Place): string {
+  return `${topic}/${partition}/${offset}`
 }

@@ -56,3 +56,19 @@ test('neither events nor silence nor being caught up move it', () => {
   expect(clocks.watermarkMs).toBe(10)
   expect(clocks.highestMs[0]).toBe(1_000)
 })
+
+test('the furthest ahead is known once each has been told, and not while a silent one is left out', () => {
+  const clocks = new ToldClocks(RULES, ['a 0', 'b 0', 'b 1'])
+  clocks.tell('a 0', 50)
+  clocks.tell('b 0', 70)
+  expect(clocks.greatestMs()).toBe(Number.POSITIVE_INFINITY)
+  // Following the wall clock, only one that never had an event is left out.
+  clocks.tell('b 1', LEFT_OUT)
+  expect(clocks.greatestMs()).toBe(70)
+  const ignoring = new ToldClocks({ ...RULES, idle: 'ignore' }, ['a 0', 'b 0'])
+  ignoring.tell('a 0', 50)
+  ignoring.tell('b 0', LEFT_OUT)
+  expect(ignoring.greatestMs()).toBe(Number.POSITIVE_INFINITY)
+  ignoring.tell('b 0', 40)
+  expect(ignoring.greatestMs()).toBe(50)
+})

@@ -23,6 +23,7 @@ import type { Log, Writer } from '../../src/log/port.ts'
 import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
 import { headersOf } from '../../src/log/recordBatch/headers.ts'
 import { joinReaders, startRepartitioner } from '../../src/repartition/open.ts'
+import { decodeClocks } from '../../src/repartition/origin.ts'
 import type { Repartitioner } from '../../src/repartition/repartitioner.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
@@ -122,10 +123,19 @@ export class RepartitionWorld {
 
   /** Gives where each lies. An event without a user cannot be read. */
   async send(events: readonly SentEvent[]): Promise<SentPlace[]> {
+    const lanes = new Map<string, { topic: string; partition: number; members: number[] }>()
+    for (const [n, { source, i }] of events.entries()) {
+      const key = Buffer.from(i)
+      const partition = partitionOf(murmur2(key, 0, key.length), PARTITIONS)
+      const lane = lanes.get(`${source} ${partition}`) ?? { topic: source, partition, members: [] }
+      lane.members.push(n)
+      lanes.set(`${source} ${partition}`, lane)
+    }
     const places: SentPlace[] = []
-    for (const { source, ...event } of events) {
-      const key = Buffer.from(event.i)
-      places.push(await this.put(source, partitionOf(murmur2(key, 0, key.length), PARTITIONS), key, event))
+    for (const { topic, partition, members } of lanes.values()) {
+      const sent = members.map((n) => events[n]).map(({ source: _, ...event }) => event)
+      const base = await this.put(topic, partition, sent)
+      for (const [k, n] of members.entries()) places[n] = { topic, partition, offset: base + k }
     }
     return places
   }
@@ -134,8 +144,8 @@ export class RepartitionWorld {
   async close(timeMs: number): Promise<void> {
     for (const source of SOURCES) {
       for (let partition = 0; partition < PARTITIONS; partition++) {
-        const event = { v: `closing-${source}-${partition}`, u: 'closing', i: 'closing', t: T + timeMs }
-        await this.put(source, partition, Buffer.from('closing'), event)
+        const event = { v: `closing ${source} ${partition} ${timeMs}`, u: 'closing', i: 'closing', t: T + timeMs }
+        await this.put(source, partition, [event])
       }
     }
   }
@@ -154,6 +164,13 @@ export class RepartitionWorld {
       }
     }
     await Promise.race([wait(), this.node.failed, this.repartitioner.failed])
+  }
+
+  /** Resolves when all clocks were told again in every partition, behind what lies there now. */
+  async toldAgain(): Promise<void> {
+    for (const { partition, high } of await this.log.ends(['all'])) {
+      while (!(await this.tellsAll(partition, high))) await sleep(LOOK_EVERY_MS)
+    }
   }
 
   async readAll(topic: string): Promise<Found[]> {
@@ -177,11 +194,26 @@ export class RepartitionWorld {
     await this.dir.remove()
   }
 
-  private async put(topic: string, partition: number, key: Buffer, event: object): Promise<SentPlace> {
-    const value = Buffer.from(JSON.stringify(event))
+  private async tellsAll(partition: number, from: number): Promise<boolean> {
+    const { high } = (await this.log.ends(['all'])).find((end) => end.partition === partition)!
+    if (high <= from) return false
+    for await (const chunk of this.log.readRange('all', partition, from, high)) {
+      for (let i = 0; i < chunk.count; i++) {
+        const told = decodeClocks(chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i]))
+        if (told?.length === SOURCES.length * PARTITIONS) return true
+      }
+    }
+    return false
+  }
+
+  /** Gives where the first lies. */
+  private put(topic: string, partition: number, events: readonly { readonly i: string }[]): Promise<number> {
     const builder = new RecordBatchBuilder({ compression: 'none' })
-    builder.add(T, key, 0, key.length, value, 0, value.length)
-    const offset = await this.writer.append(topic, partition, builder.finish())
-    return { topic, partition, offset }
+    for (const event of events) {
+      const key = Buffer.from(event.i)
+      const value = Buffer.from(JSON.stringify(event))
+      builder.add(T, key, 0, key.length, value, 0, value.length)
+    }
+    return this.writer.append(topic, partition, builder.finish())
   }
 }

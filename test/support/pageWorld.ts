@@ -117,6 +117,7 @@ export function everyOutcome(): Explanation {
     summary: `click is 1, says ${HOSTILE}.`,
     view: {
       ...at('views', 7),
+      source: null,
       userId: HOSTILE,
       itemId: HOSTILE,
       timeMs,
@@ -129,6 +130,7 @@ export function everyOutcome(): Explanation {
     labels: [label('click', 'click', [0, 1]), label('watch_ms', 'watch', [])],
     engagements: outcomes.map(([outcome, delayMs], i) => ({
       ...at('engagements', 100 + i),
+      source: null,
       timeMs: timeMs + delayMs,
       stampMs: timeMs + delayMs,
       type: outcome === 'unused' ? HOSTILE : 'click',
