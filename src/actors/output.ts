@@ -74,8 +74,8 @@ export class PartitionOutput {
   private readonly topics: readonly string[]
   private readonly readers: readonly SourceReader[]
   private readonly row = emptyRow()
-  /** Where each format's encoding of the sample begins. */
-  private readonly starts: number[] = []
+  /** Where each format's encoding of the sample begins, and the last one ends. */
+  private readonly starts: Int32Array
   private readonly out: ByteBuffer = { buffer: Buffer.allocUnsafe(64 * 1024), end: 0 }
   /** A row's texts, side by side: they lie in several blocks of the arena. The payload is encoded from where it lies. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
@@ -87,6 +87,7 @@ export class PartitionOutput {
   constructor(options: OutputOptions) {
     this.partition = options.partition
     this.outlets = options.outlets
+    this.starts = new Int32Array(options.outlets.samples.length + 1)
     this.topics = options.topics
     this.readers = options.readers
     this.emissions = options.emissions
@@ -102,11 +103,11 @@ export class PartitionOutput {
       if (waiting !== undefined) return waiting.then(() => this.sample(s, k, stampMs))
     }
     this.out.end = 0
-    this.starts.length = 0
+    const { samples } = this.outlets
     try {
-      for (const { encoder } of this.outlets.samples) {
-        this.starts.push(this.out.end)
-        encoder.encode(this.row, this.out)
+      for (let k = 0; k < samples.length; k++) {
+        samples[k].encoder.encode(this.row, this.out)
+        this.starts[k + 1] = this.out.end
       }
     } catch (error) {
       this.isolate(s, k, error as Error, stampMs)
@@ -120,7 +121,6 @@ export class PartitionOutput {
   /** The sample goes to all sinks or to none. */
   private addToSinks(stampMs: number): void {
     const { row, out, starts } = this
-    starts.push(out.end)
     for (let k = 0; k < this.outlets.samples.length; k++) {
       const length = starts[k + 1] - starts[k]
       for (const sink of this.outlets.samples[k].sinks) {

@@ -27,6 +27,6 @@ export function copyBytes(from: Uint8Array, at: number, length: number, to: Buff
   if (length <= COPY_BY_HAND_BYTES) {
     for (let k = 0; k < length; k++) to[toAt + k] = from[at + k]
   } else {
-    ;(from as Buffer).copy(to, toAt, at, at + length)
+    to.set(new Uint8Array(from.buffer, from.byteOffset + at, length), toAt)
   }
 }

@@ -6,6 +6,8 @@
  * 1. At most `capacity` views; one more takes the place of the oldest.
  * 2. Chains lead from newer to older views, by number. A number that has left the ring ends its chain, so that nothing
  *    is ever unlinked.
+ * 3. Views are found by item from the first time on that one is asked for so: where all engagements name their views,
+ *    nobody pays for that.
  *
  * Two views of 64 equal hash bits count as one: one in 10^19 pairs.
  */
@@ -26,6 +28,7 @@ export class RememberedViews {
   private readonly itemNext: Uint32Array
   private readonly idHead: Uint32Array
   private readonly itemHead: Uint32Array
+  private isIndexedByItem = false
   private readonly mask: number
   /** Numbers go up by one a view, from 1, and wrap at 2^32; 0 is no view. */
   private newest = 0
@@ -70,9 +73,7 @@ export class RememberedViews {
     const idBucket = mix(userHash, idHash) & this.mask
     this.idNext[at] = this.idHead[idBucket]
     this.idHead[idBucket] = view
-    const itemBucket = mix(userHash, itemHash) & this.mask
-    this.itemNext[at] = this.itemHead[itemBucket]
-    this.itemHead[itemBucket] = view
+    if (this.isIndexedByItem) this.addByItem(view)
     return view
   }
 
@@ -93,6 +94,7 @@ export class RememberedViews {
 
   /** The user's latest view of this item that is no later than `latestMs`; 0 if none is here. */
   findLatest(userHash: number, itemHash: number, latestMs: number): number {
+    if (!this.isIndexedByItem) this.indexByItem()
     let found = 0
     let foundMs = Number.NEGATIVE_INFINITY
     let view = this.itemHead[mix(userHash, itemHash) & this.mask]
@@ -106,6 +108,18 @@ export class RememberedViews {
       view = this.itemNext[at]
     }
     return found
+  }
+
+  private indexByItem(): void {
+    this.isIndexedByItem = true
+    for (let k = 0; k < this.count; k++) this.addByItem((this.oldest() + k) >>> 0)
+  }
+
+  private addByItem(view: number): void {
+    const at = this.slot(view)
+    const bucket = mix(this.userHash[at], this.itemHash[at]) & this.mask
+    this.itemNext[at] = this.itemHead[bucket]
+    this.itemHead[bucket] = view
   }
 
   timeOf(view: number): number {

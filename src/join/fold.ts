@@ -5,10 +5,11 @@
 import * as B from './blocks.ts'
 import { compareEngagements } from './decide.ts'
 import * as L from './layout.ts'
+import { NumberList } from './list.ts'
 import { counts, type Fold } from './rules.ts'
 import type { JoinState } from './state.ts'
 
-const bound: number[] = []
+const bound = new NumberList(Uint32Array)
 
 /** Writes row `row` of s.labels and s.delays; NaN stands for null. */
 export function foldLabels(s: JoinState, view: number, row: number): void {
@@ -16,9 +17,9 @@ export function foldLabels(s: JoinState, view: number, row: number): void {
   makeRoom(s, (row + 1) * n)
   const viewMs = B.f64(s.arena, view, L.V_TIME)
   const first = B.u32(s.arena, view, L.V_BOUND)
-  bound.length = 0
+  bound.clear()
   for (let e = first; e !== 0; e = B.u32(s.arena, e, L.NEXT)) bound.push(e)
-  if (bound.length > 1) bound.sort((a, b) => compareEngagements(s, a, b))
+  if (bound.length > 1) bound.items.subarray(0, bound.length).sort((a, b) => compareEngagements(s, a, b))
   for (let k = 0; k < n; k++) foldOne(s, k, viewMs, row * n + k)
 }
 
@@ -32,7 +33,7 @@ function foldOne(s: JoinState, k: number, viewMs: number, at: number): void {
   let result = 0
   let leastDelayMs = Number.NaN
   for (let j = 0; j < bound.length; j++) {
-    const e = bound[j]
+    const e = bound.items[j]
     if (!isOn(s, e, k)) continue
     const value = B.f64(s.arena, e, L.E_VALUE)
     const delayMs = B.f64(s.arena, e, L.E_TIME) - viewMs

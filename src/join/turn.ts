@@ -25,6 +25,7 @@ import * as E from './evolve.ts'
 import { Identity } from './identity.ts'
 import * as L from './layout.ts'
 import * as Count from './ledger.ts'
+import { NumberList } from './list.ts'
 import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, GAVE_UP_UNUSED, type JoinState } from './state.ts'
 
 const BUCKET_OF_REASON: Record<number, number> = {
@@ -35,20 +36,23 @@ const BUCKET_OF_REASON: Record<number, number> = {
 }
 
 /** What is due in this turn, in the order of (advance, engagements first, due time); settled up to `dueAt`. */
-const due: number[] = []
-const dueFire: number[] = []
+const due = new NumberList(Uint32Array)
+const dueFire = new NumberList(Int32Array)
 let dueAt = 0
 /** Up to so many due times are sorted by insertion. */
 const FEW = 16
 const verdict: Verdict = { owner: 0, reason: 0, view: 0 }
 const identity = new Identity()
+/** Filled anew for each event: an object of its own would be garbage an event. */
+const viewInput = { timeMs: 0, offset: 0, flags: 0, writer: 0, segment: 0, idHash: 0 }
+const engagementInput = { source: 0, type: 0, writer: 0, segment: 0, hash: 0 }
 
 /** Runs before each record of a turn: where tests let a turn fail. */
 export type BeforeRecord = (batch: EventBatch, i: number) => void
 
 export function takeTurn(s: JoinState, user: number, beforeRecord?: BeforeRecord): void {
-  due.length = 0
-  dueFire.length = 0
+  due.clear()
+  dueFire.clear()
   dueAt = 0
   B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
   let entry = B.u32(s.arena, user, L.U_DUE)
@@ -75,42 +79,42 @@ function takeRecord(s: JoinState, user: number, batch: EventBatch, i: number, be
 
 /** The order of what was due already. Most turns have one; a hot user at the end of its input has them all. */
 function sortDue(s: JoinState): void {
-  for (let k = 0; k < due.length; k++) dueFire.push(s.fireOf(dueMs(s, due[k])))
+  for (let k = 0; k < due.length; k++) dueFire.push(s.fireOf(dueMs(s, due.items[k])))
   if (due.length < 2) return
   if (due.length > FEW) sortMany(s)
-  else for (let k = 1; k < due.length; k++) moveDown(s, k)
+  else for (let k = 1; k < due.length; k++) moveDown(s, due.items[k], dueFire.items[k], k, 0)
 }
 
-/** Insertion: of a few the cheapest. */
-function moveDown(s: JoinState, k: number): void {
-  const address = due[k]
-  const fire = dueFire[k]
-  let at = k
-  for (; at > 0 && isAfter(s, due[at - 1], dueFire[at - 1], address, fire); at--) {
-    due[at] = due[at - 1]
-    dueFire[at] = dueFire[at - 1]
+/** Insertion, of a few the cheapest: puts an entry before those of the places from `least` to `at` that come after it. */
+function moveDown(s: JoinState, address: number, fire: number, from: number, least: number): void {
+  const addresses = due.items
+  const fires = dueFire.items
+  let at = from
+  for (; at > least && isAfter(s, addresses[at - 1], fires[at - 1], address, fire); at--) {
+    addresses[at] = addresses[at - 1]
+    fires[at] = fires[at - 1]
   }
-  due[at] = address
-  dueFire[at] = fire
+  addresses[at] = address
+  fires[at] = fire
 }
 
 function sortMany(s: JoinState): void {
-  due.sort(
+  const addresses = due.items.subarray(0, due.length)
+  addresses.sort(
     (a, b) =>
       s.fireOf(dueMs(s, a)) - s.fireOf(dueMs(s, b)) ||
       B.kindOf(s.arena, b) - B.kindOf(s.arena, a) ||
       dueMs(s, a) - dueMs(s, b),
   )
-  for (let k = 0; k < due.length; k++) dueFire[k] = s.fireOf(dueMs(s, due[k]))
+  for (let k = 0; k < addresses.length; k++) dueFire.items[k] = s.fireOf(dueMs(s, addresses[k]))
 }
 
 /** Puts a block that falls due within the batch in its place. */
 function queue(s: JoinState, address: number, notBefore: number): void {
   const fire = Math.max(s.fireOf(dueMs(s, address)), notBefore)
-  let at = due.length
-  while (at > dueAt && isAfter(s, due[at - 1], dueFire[at - 1], address, fire)) at--
-  due.splice(at, 0, address)
-  dueFire.splice(at, 0, fire)
+  due.push(address)
+  dueFire.push(fire)
+  moveDown(s, address, fire, due.length - 1, dueAt)
 }
 
 function isAfter(s: JoinState, a: number, aFire: number, b: number, bFire: number): boolean {
@@ -124,9 +128,9 @@ function isAfter(s: JoinState, a: number, aFire: number, b: number, bFire: numbe
 
 /** Decides and seals what the advances up to and with `upTo` made due. */
 function settle(s: JoinState, upTo: number): void {
-  for (; dueAt < due.length && dueFire[dueAt] <= upTo; dueAt++) {
-    const address = due[dueAt]
-    const fire = dueFire[dueAt]
+  for (; dueAt < due.length && dueFire.items[dueAt] <= upTo; dueAt++) {
+    const address = due.items[dueAt]
+    const fire = dueFire.items[dueAt]
     s.turnBlock = address
     if (B.kindOf(s.arena, address) === L.ENGAGEMENT_BLOCK) decideNow(s, address, fire, watermarkBefore(s, fire))
     else sealNow(s, address, fire, fire * 2)
@@ -172,15 +176,13 @@ function takeView(s: JoinState, user: number, batch: EventBatch, i: number): voi
   }
   const timeMs = batch.timeMs[i]
   const late = watermarkMs > timeMs + s.rules.allowedLatenessMs
-  const input = {
-    timeMs,
-    offset: batch.offset[i],
-    flags: late ? L.F_LATE : 0,
-    writer: batch.writer[i],
-    segment: s.segment,
-    idHash,
-  }
-  const view = E.addView(s, user, input, bytes, at, length, batch.text, batch.itemAt[i], batch.itemLength[i])
+  viewInput.timeMs = timeMs
+  viewInput.offset = batch.offset[i]
+  viewInput.flags = late ? L.F_LATE : 0
+  viewInput.writer = batch.writer[i]
+  viewInput.segment = s.segment
+  viewInput.idHash = idHash
+  const view = E.addView(s, user, viewInput, bytes, at, length, batch.text, batch.itemAt[i], batch.itemLength[i])
   E.setPayload(s, view, L.V_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   B.setU32(s.arena, user, L.U_PENDING, B.u32(s.arena, user, L.U_PENDING) + 1)
   s.ledger[Count.PENDING]++
@@ -204,8 +206,12 @@ function takeEngagement(s: JoinState, user: number, batch: EventBatch, i: number
     s.observer?.engagementRepeated(batch, i, known)
     return
   }
-  const input = { source: s.source, type: typeOf(s, batch, i), writer: batch.writer[i], segment: s.segment, hash }
-  const e = E.addEngagement(s, user, batch, i, input)
+  engagementInput.source = s.source
+  engagementInput.type = typeOf(s, batch, i)
+  engagementInput.writer = batch.writer[i]
+  engagementInput.segment = s.segment
+  engagementInput.hash = hash
+  const e = E.addEngagement(s, user, batch, i, engagementInput)
   E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   s.ledger[Count.UNDECIDED]++
   s.observer?.engagementTaken(batch, i, e)

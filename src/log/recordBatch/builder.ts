@@ -146,7 +146,7 @@ function writeBytes(out: Buffer, start: number, source: Uint8Array | null, from:
   if (length <= LOOP_BYTES) {
     for (let i = 0; i < length; i++) out[at + i] = source[from + i]
   } else {
-    out.set(source.subarray(from, from + length), at)
+    out.set(new Uint8Array(source.buffer, source.byteOffset + from, length), at)
   }
   return at + length
 }
