@@ -1,51 +1,75 @@
 /**
- * The lowest offset of a source that is still needed (SEMANTICS.md section 5), exactly: one bit an offset over the range
- * from the lowest needed to the highest seen.
+ * The lowest offset of a source that is still needed (SEMANTICS.md section 5), exactly: one bit an offset, in pages that
+ * are there only where an offset is needed. One event far ahead or far behind the others costs a page, and not the range.
  *
- * Invariants: an offset is added once before it is removed; the range's length in bits is what memory it takes.
+ * Invariants:
+ * 1. An offset is added once before it is removed.
+ * 2. A page that is there has a bit set; none lies before `cursor`. The list of pages ends with one that is there.
  */
-export class NeededOffsets {
-  private bits = new Uint32Array(64)
-  /** The offset of bit 0; a multiple of 32. */
-  private base = 0
+const PAGE_SHIFT = 15
+const PAGE_OFFSETS = 1 << PAGE_SHIFT
+const PAGE_WORDS = PAGE_OFFSETS / 32
+/** Entries of pages that are gone, before the list of pages is cut at its front. */
+const MOST_GONE = 64
+
+interface Page {
+  readonly bits: Uint32Array
+  count: number
   /** No bit is set before this word. */
+  first: number
+}
+
+export class NeededOffsets {
+  /** Page k holds the offsets from (base + k) * PAGE_OFFSETS on. */
+  private pages: (Page | undefined)[] = []
+  private base = 0
   private cursor = 0
-  private words = 0
   private count = 0
+  /** The last page that was given up: nearly always the next one that is needed. */
+  private spare: Page | undefined
 
   add(offset: number): void {
-    if (this.count === 0) this.restart(offset)
-    if (offset < this.base) this.extendDown(offset)
-    if (wordOf(offset - this.base) >= this.bits.length) this.makeRoom(wordOf(offset - this.base))
-    const bit = offset - this.base
-    const at = wordOf(bit)
+    const number = Math.floor(offset / PAGE_OFFSETS)
+    if (this.count === 0) this.restart(number)
+    else if (number < this.base) this.extendDown(number)
+    const at = number - this.base
+    const page = this.pages[at] ?? this.newPage(at)
+    const bit = offset - number * PAGE_OFFSETS
+    const word = bit >>> 5
     const mask = 1 << (bit & 31)
-    if ((this.bits[at] & mask) !== 0) return
-    this.bits[at] |= mask
+    if ((page.bits[word] & mask) !== 0) return
+    page.bits[word] |= mask
+    page.count++
     this.count++
-    if (at >= this.words) this.words = at + 1
+    if (word < page.first) page.first = word
     if (at < this.cursor) this.cursor = at
   }
 
   remove(offset: number): void {
-    const bit = offset - this.base
-    if (bit < 0 || bit >= this.words * 32) return
-    const word = wordOf(bit)
+    const number = Math.floor(offset / PAGE_OFFSETS)
+    const page = this.pages[number - this.base]
+    if (page === undefined) return
+    const bit = offset - number * PAGE_OFFSETS
     const mask = 1 << (bit & 31)
-    if ((this.bits[word] & mask) === 0) return
-    this.bits[word] &= ~mask
+    if ((page.bits[bit >>> 5] & mask) === 0) return
+    page.bits[bit >>> 5] &= ~mask
     this.count--
+    if (--page.count > 0) return
+    this.pages[number - this.base] = undefined
+    this.spare = page
+    while (this.pages.length > 0 && this.pages.at(-1) === undefined) this.pages.pop()
   }
 
   has(offset: number): boolean {
-    const bit = offset - this.base
-    return bit >= 0 && bit < this.words * 32 && (this.bits[wordOf(bit)] & (1 << (bit & 31))) !== 0
+    const number = Math.floor(offset / PAGE_OFFSETS)
+    const bit = offset - number * PAGE_OFFSETS
+    const page = this.pages[number - this.base]
+    return page !== undefined && (page.bits[bit >>> 5] & (1 << (bit & 31))) !== 0
   }
 
   clear(): void {
-    this.bits.fill(0, 0, this.words)
+    this.pages = []
     this.cursor = 0
-    this.words = 0
     this.count = 0
   }
 
@@ -56,46 +80,41 @@ export class NeededOffsets {
   /** The lowest needed offset, or `none` where nothing is needed. */
   lowest(none: number): number {
     if (this.count === 0) return none
-    while (this.bits[this.cursor] === 0) this.cursor++
-    const word = this.bits[this.cursor]
-    return this.base + this.cursor * 32 + (31 - Math.clz32(word & -word))
+    while (this.pages[this.cursor] === undefined) this.cursor++
+    const page = this.pages[this.cursor]!
+    while (page.bits[page.first] === 0) page.first++
+    const word = page.bits[page.first]
+    const lowest = (this.base + this.cursor) * PAGE_OFFSETS + page.first * 32 + (31 - Math.clz32(word & -word))
+    if (this.cursor > MOST_GONE) this.cutFront()
+    return lowest
   }
 
-  private restart(offset: number): void {
-    this.bits.fill(0, 0, this.words)
-    this.base = Math.floor(offset / 32) * 32
-    this.cursor = 0
-    this.words = 0
-  }
-
-  /** Drops the words before the cursor, and grows if that is not enough. */
-  private makeRoom(word: number): void {
-    while (this.cursor < this.words && this.bits[this.cursor] === 0) this.cursor++
-    const live = this.words - this.cursor
-    const shifted = word - this.cursor
-    const target =
-      shifted + 1 > this.bits.length / 2 ? new Uint32Array(Math.max(shifted + 1, this.bits.length) * 2) : this.bits
-    target.set(this.bits.subarray(this.cursor, this.words))
-    if (target === this.bits) target.fill(0, live, Math.max(live, this.words))
-    this.bits = target
-    this.base += this.cursor * 32
-    this.words = live
+  private restart(number: number): void {
+    this.pages.length = 0
+    this.base = number
     this.cursor = 0
   }
 
-  private extendDown(offset: number): void {
-    const base = Math.floor(offset / 32) * 32
-    const shift = (this.base - base) / 32
-    const grown = new Uint32Array(Math.max(this.bits.length, (this.words + shift) * 2))
-    grown.set(this.bits.subarray(0, this.words), shift)
-    this.bits = grown
-    this.base = base
-    this.words += shift
+  private newPage(at: number): Page {
+    // A list with holes would become a dictionary.
+    while (this.pages.length < at) this.pages.push(undefined)
+    const page = this.spare ?? { bits: new Uint32Array(PAGE_WORDS), count: 0, first: 0 }
+    page.first = PAGE_WORDS - 1
+    this.spare = undefined
+    this.pages[at] = page
+    return page
+  }
+
+  private cutFront(): void {
+    this.pages.splice(0, this.cursor)
+    this.base += this.cursor
     this.cursor = 0
   }
-}
 
-/** The word of a bit: a range of 2^31 offsets would be a quarter of a gigabyte of bits, so it fits. */
-function wordOf(bit: number): number {
-  return bit < 0x8000_0000 ? bit >>> 5 : Math.floor(bit / 32)
+  private extendDown(number: number): void {
+    const gone: undefined[] = new Array(this.base - number).fill(undefined)
+    this.pages = [...gone, ...this.pages]
+    this.base = number
+    this.cursor = 0
+  }
 }
