@@ -5,7 +5,7 @@
  * log, and what the kernel says of the process's memory. And that the test would notice: with the journal's reads
  * disabled, the same join is wrong.
  *
- * POSTVIEW_MEMORY_VIEWS: fewer views, for a shorter look at the same bounds.
+ * MEMORY_VIEWS: fewer views, for a shorter look at the same bounds.
  *
  * Event time goes on in steps at the end, as it does where traffic is low: a clock that jumped by hours in one record
  * would make all 3 million views due in one batch, and these must then lie in memory together.
@@ -22,7 +22,7 @@ import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.t
 import { NodeProcess } from '../support/nodeProcess.ts'
 import type { Mutation } from '../support/program.ts'
 
-const VIEWS = Number(process.env.POSTVIEW_MEMORY_VIEWS ?? 3_000_000)
+const VIEWS = Number(process.env.MEMORY_VIEWS ?? 3_000_000)
 const USERS = Math.ceil(VIEWS / 3)
 const MOST_RESIDENT_BYTES = 600e6
 /** All views lie within it. */

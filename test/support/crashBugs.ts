@@ -103,20 +103,9 @@ export const CRASH_BUGS: readonly CrashBug[] = [
     mutations: [{ file: 'actors/store.ts', find: ' && !this.needs.has(this.firstSegment)', replace: '' }],
   },
   {
-    name: 'the quarantine not read back',
-    harms: ['no journal'],
-    mutations: [
-      {
-        file: 'actors/recovery.ts',
-        find: "quarantine.restore(source, Number(headers.get('offset')), chunk.offset[i])",
-        replace: 'void 0',
-      },
-    ],
-  },
-  {
     name: 'the ledger not restored',
     harms: ['none'],
-    mutations: [{ file: 'actors/partition.ts', find: 's.ledger.set(position.ledger)', replace: '' }],
+    mutations: [{ file: 'actors/partition.ts', find: 's.restoreLedger(at.ledger)', replace: '' }],
   },
   {
     name: 'a journal that is ahead of the commit believed',
