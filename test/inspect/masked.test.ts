@@ -112,7 +112,10 @@ async function sendAll(): Promise<void> {
   const clicks = sealed.map((view) => clickOf(view, { event_time: Number(view.event_time) + 20 }))
   const outside = clickOf(sealed[1], { event_time: Number(sealed[1].event_time) + 1300 })
   const orphans = USERS.map((user) => clickOf(event(user, -50, { view_id: `${MARK}-nowhere` })))
-  await send('engagements', [...clicks, clicks[0], clickOf(nameless), outside, ...orphans])
+  const engagements = [...clicks, clicks[0], clickOf(nameless), outside, ...orphans]
+  await send('engagements', engagements)
+  // What moves the clocks on comes when these are there.
+  await world.reached('engagements', engagements.length)
 }
 
 /** These seal the others, and are left pending and waiting; after them comes one that is late. */
