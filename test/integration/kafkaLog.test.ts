@@ -255,7 +255,10 @@ describe('a group', () => {
           [0, 1, 2, 3].map((partition) => writer.append(topic, partition, batchOf(numbered(from, 10)))),
         ),
       )
+    // A topic just made may refuse a partition of a request, which is then sent again as a whole: what lies there counts.
+    const inLog = async () => (await log.ends(topics)).reduce((sum, { high }) => sum + high, 0)
     await fill(0)
+    const before = await inLog()
 
     const next = new Map<string, number>()
     const offsetOf = (topic: string, partition: number) => next.get(`${topic}/${partition}`) ?? 0
@@ -268,10 +271,11 @@ describe('a group', () => {
     const otherLog = await openLog(broker.brokers, 'node-2')
     const first = one.reader(log, group, topics, { memberInfo: Buffer.from('address of one') })
     await first.start()
-    await one.until(() => one.records.length === 80)
+    await one.until(() => one.records.length === before)
     const second = two.reader(otherLog, group, topics, { memberInfo: Buffer.from('address of two') })
     await second.start()
     await one.until(() => one.calls.filter((call) => call.startsWith('assigned')).length === 2)
+    await two.until(() => two.calls.some((call) => call.startsWith('assigned')))
 
     expect(await describedMembers(group)).toEqual(['address of one', 'address of two'])
     const owned = [one, two].map((recorder) =>
@@ -288,8 +292,9 @@ describe('a group', () => {
     ])
 
     await fill(10)
-    await one.until(() => one.records.length === 120)
-    await two.until(() => two.records.length === 40)
+    const all = await inLog()
+    const isAllRead = () => one.records.length + two.records.length === all
+    await Promise.race([one.until(isAllRead), two.until(isAllRead)])
     const lost = Number(owned[1].split(',')[0])
     await expect(first.commit([{ topic: topics[0], partition: lost, offset: 5, metadata: '' }])).rejects.toMatchObject({
       code: 'NOT_OWNER',
@@ -300,8 +305,9 @@ describe('a group', () => {
     const seen = [...one.chunks, ...two.chunks].flatMap((chunk) =>
       [...chunk.offset.subarray(0, chunk.count)].map((offset) => `${chunk.topic}/${chunk.partition}/${offset}`),
     )
-    expect(new Set(seen).size).toBe(160)
-    expect(seen.length).toBe(160)
+    expect(new Set(seen).size).toBe(all)
+    expect(seen.length).toBe(all)
+    expect(all).toBeGreaterThanOrEqual(160)
   })
 
   async function describedMembers(group: string): Promise<string[]> {
