@@ -1,4 +1,15 @@
-/** Takes one after the other while there is something to take; in between, everybody else gets a turn of the event loop. */
+/**
+ * Takes one after the other while there is something to take; in between, everybody else gets a turn of the event loop.
+ * All pumps of the process share it, one a turn: with `setImmediate` alone each turn would take a chunk of every
+ * partition, and who asks a question would wait for all of them.
+ */
+let turns: Promise<void> = Promise.resolve()
+
+function nextTurn(): Promise<void> {
+  turns = turns.then(() => new Promise(setImmediate))
+  return turns
+}
+
 export class Pump<T> {
   private isRunning = false
   private current: Promise<void> = Promise.resolve()
@@ -22,7 +33,7 @@ export class Pump<T> {
     try {
       for (let one = this.next(); one !== undefined; one = this.next()) {
         await this.take(one)
-        await new Promise(setImmediate)
+        await nextTurn()
       }
     } catch {
       // Told where it happened.
