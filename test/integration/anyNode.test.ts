@@ -212,6 +212,7 @@ describe('when the other is gone', () => {
     expect(new Set(users.map(({ node }) => node))).toEqual(new Set(['node-a']))
     const sealed = await ask<Explanation>('node-a', `/explain/${user}-view-0?user=${user}&at=${startMs}`)
     expect(sealed).toMatchObject({ status: 'sealed', emission: { labels: { click: 1 }, node: 'node-b' } })
-    expect(sealed.notes).toEqual([`${error}: told from the log, as of the owner's last commit`])
+    // Another note says so where the owner had emitted the sample and was killed before it committed.
+    expect(sealed.notes).toContain(`${error}: told from the log, as of the owner's last commit`)
   })
 })
