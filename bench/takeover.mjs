@@ -27,7 +27,8 @@ export async function measureTakeover(world, name, views) {
     const written = writeConfig(world, `${name}-${node}`, options)
     const [pipelineFile, nodeFile] = ['pipeline.yaml', 'node.yaml'].map((file) => join(written, file))
     // One pipeline and one group, whatever the node's folder is.
-    writeFileSync(pipelineFile, stringify({ ...parse(readFileSync(pipelineFile, 'utf8')), name }))
+    const sideOutputs = { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` }
+    writeFileSync(pipelineFile, stringify({ ...parse(readFileSync(pipelineFile, 'utf8')), name, sideOutputs }))
     const given = parse(readFileSync(nodeFile, 'utf8'))
     given.kafka.group = name
     if (snapshots) given.snapshots = { to: 'folder', folder, every: '2s', memory: '256MiB' }
@@ -42,6 +43,7 @@ export async function measureTakeover(world, name, views) {
   const snapshot = await lastSnapshot(first, control, await taken)
   await first.child.stop()
   const shared = await takeover(world, config('shared', true))
+  if (shared.from !== 'snapshot') throw new Error(`the shared snapshot was not used: ${JSON.stringify(shared)}`)
   const replayed = await takeover(world, config('replayed', false))
   return { events, views, live, snapshot, shared, replayed, load: loadAverage() }
 }
