@@ -12,10 +12,10 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const CHILD = `
 const [how] = process.argv.slice(2)
+process.on('SIGTERM', () => { console.log('told to stop'); process.exit(how === 'bad end' ? 1 : 0) })
 console.log('{"pid":' + process.pid + ',"restarts":' + (process.env.POSTVIEW_RESTARTS ?? 0) + '}')
 console.error(how + ' begins')
 process.on('disconnect', () => process.exit(0))
-process.on('SIGTERM', () => { console.log('told to stop'); process.exit(how === 'bad end' ? 1 : 0) })
 if (how === 'wrong use') process.exit(2)
 if (how === 'crash' && process.env.POSTVIEW_RESTARTS === '0') process.kill(process.pid, 'SIGKILL')
 setInterval(() => {}, 1000)
