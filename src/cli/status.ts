@@ -6,7 +6,8 @@ import type { Command } from 'commander'
 import { adviceOn, type Unreachable } from '../inspect/advice.ts'
 import type { ClusterAnswer } from '../inspect/cluster.ts'
 import { someOf } from '../inspect/repartition.ts'
-import type { NodeStatus, PartitionStatus, SourceStatus } from '../inspect/status.ts'
+import type { SourceStatus } from '../inspect/source.ts'
+import type { NodeStatus, PartitionStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
 import { type Column, renderTable } from '../show/table.ts'
 import { askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
@@ -60,6 +61,17 @@ function renderAdvice(advice: readonly string[]): string {
 
 const right = (title: string): Column => ({ title, align: 'right' })
 
+/** Of `sourceCells`. */
+const SOURCE_COLUMNS: readonly Column[] = [
+  right('position'),
+  right('end'),
+  right('lag'),
+  right('in time'),
+  { title: 'highest event time' },
+  right('silent'),
+  { title: '' },
+]
+
 export function renderStatus(nodes: readonly NodeStatus[]): string {
   const repartition = nodes.some(({ repartition }) => repartition?.sources.length) ? [renderRepartition(nodes)] : []
   return [renderNodes(nodes), ...repartition, renderSources(nodes), renderPartitions(nodes)].join('\n\n')
@@ -103,18 +115,7 @@ function renderNodes(nodes: readonly NodeStatus[]): string {
 
 /** Sources on their way into the consolidated topic. */
 function renderRepartition(nodes: readonly NodeStatus[]): string {
-  const columns = [
-    { title: 'repartitioned by' },
-    { title: 'source' },
-    right('partition'),
-    right('position'),
-    right('end'),
-    right('lag'),
-    right('in time'),
-    { title: 'highest event time' },
-    right('silent'),
-    { title: '' },
-  ]
+  const columns = [{ title: 'repartitioned by' }, { title: 'source' }, right('partition'), ...SOURCE_COLUMNS]
   const rows = nodes.flatMap(({ node, repartition }) =>
     (repartition?.sources ?? []).map((source) => [
       node,
@@ -127,17 +128,7 @@ function renderRepartition(nodes: readonly NodeStatus[]): string {
 }
 
 function renderSources(nodes: readonly NodeStatus[]): string {
-  const columns = [
-    right('partition'),
-    { title: 'source' },
-    right('position'),
-    right('end'),
-    right('lag'),
-    right('in time'),
-    { title: 'highest event time' },
-    right('silent'),
-    { title: '' },
-  ]
+  const columns = [right('partition'), { title: 'source' }, ...SOURCE_COLUMNS]
   const rows = partitionsOf(nodes).flatMap(({ partition }) =>
     partition.sources.map((source) => sourceRow(partition.partition, source)),
   )
@@ -148,7 +139,7 @@ function sourceRow(partition: number, source: SourceStatus): string[] {
   return [String(partition), source.topic, ...sourceCells(source)]
 }
 
-function sourceCells(source: Omit<SourceStatus, 'topic'>): string[] {
+function sourceCells(source: SourceStatus): string[] {
   return [
     formatCount(source.position),
     formatCount(source.end),

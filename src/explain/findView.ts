@@ -1,6 +1,6 @@
 /**
- * Where a view lies whose sample id does not say so: its own id. The topic that views are joined from is read backwards, newest first, in
- * the partition of its user where that is given, else in all of them.
+ * Where a view lies whose sample id does not say so: its own id. The topic that views are joined from is read backwards,
+ * newest first, in the partition of its user where that is given, else in all of them.
  *
  * An id without a view id of its own says user, item and time (SEMANTICS.md section 1): then nothing is searched.
  */

@@ -208,11 +208,9 @@ export class Witness implements JoinObserver {
 
   private addEngagement(batch: EventBatch, i: number, source = this.state.source): SeenEngagement | undefined {
     if (this.isFull()) return undefined
-    const payloadAt = batch.payloadAt[i]
-    const payload = batch.payload.subarray(payloadAt, payloadAt + batch.payloadLength[i])
     const seen: SeenEngagement = {
       ...recordOf(source, batch, i),
-      from: this.origins?.ofPayload(payload).place ?? null,
+      from: this.origins === undefined ? null : placeIn(batch, i, this.origins),
       type: textOf(batch, batch.typeAt, batch.typeLength, i) ?? '',
       value: Number.isNaN(batch.value[i]) ? null : batch.value[i],
       viewId: textOf(batch, batch.viewIdAt, batch.viewIdLength, i),
@@ -253,4 +251,8 @@ function recordOf(source: number, batch: EventBatch, i: number): SeenRecord {
 
 function textOf(batch: EventBatch, at: Int32Array, length: Int32Array, i: number): string | null {
   return length[i] < 0 ? null : batch.text.toString('utf8', at[i], at[i] + length[i])
+}
+
+function placeIn({ payload, payloadAt, payloadLength }: EventBatch, i: number, origins: Origins): Place | null {
+  return origins.ofPayload(payload.subarray(payloadAt[i], payloadAt[i] + payloadLength[i])).place ?? null
 }

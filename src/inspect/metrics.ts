@@ -5,10 +5,11 @@
  * reasons and texts of the program, never ids of users, items or views, and of each there are few.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { type LaneView, laneLag, laneLagMs, type RepartitionView } from '../repartition/lanes.ts'
+import type { LaneView, RepartitionView } from '../repartition/lanes.ts'
 import { durationsMetric } from './histogram.ts'
 import { PARTITION_HISTOGRAMS, PARTITION_METRICS, type PartitionMetric } from './partitionMetrics.ts'
 import type { RefusalCounts } from './protect.ts'
+import { recordLag, timeLagMs } from './source.ts'
 import { readinessOf } from './status.ts'
 import type { NodeView } from './view.ts'
 
@@ -96,12 +97,14 @@ function repartitionMetrics({ repartition, wallMs }: MetricsOptions): (Counter |
       },
     })
   return [
-    perLane('postview_repartition_lag_records', 'Records of a source that are not repartitioned yet', laneLag),
+    perLane('postview_repartition_lag_records', 'Records of a source that are not repartitioned yet', (lane) =>
+      recordLag(lane.position, lane.endOffset),
+    ),
     perLane(
       'postview_repartition_lag_seconds',
       'Age, by event time, of the newest repartitioned record of a source that has more; 0 where all is',
       (lane) => {
-        const ms = laneLagMs(lane, wallMs())
+        const ms = timeLagMs(lane, wallMs())
         return ms === undefined ? undefined : ms / 1000
       },
     ),

@@ -4,7 +4,8 @@
  *
  * Invariant: bounded, however many source partitions hold it back: at first all of them do.
  */
-import { laneLag, laneLagMs, type RepartitionView } from '../repartition/lanes.ts'
+import type { RepartitionView } from '../repartition/lanes.ts'
+import { finite, type SourceStatus, sourceStatus } from './source.ts'
 import type { PartitionView } from './view.ts'
 
 const NAMED_MOST = 5
@@ -21,17 +22,8 @@ export interface RepartitionStatus {
   readonly sources: readonly LaneStatus[]
 }
 
-/** As SourceStatus, of one partition. */
-export interface LaneStatus {
-  readonly topic: string
+export interface LaneStatus extends SourceStatus {
   readonly partition: number
-  readonly position: number
-  readonly end: number | null
-  readonly lag: number | null
-  readonly lagMs: number | null
-  readonly highestMs: number | null
-  readonly silenceMs: number
-  readonly paused: boolean
 }
 
 /** Source partitions whose clocks are the least of all that were told. */
@@ -44,17 +36,7 @@ export interface Slowest {
 }
 
 export function repartitionStatus({ topic, records, lanes }: RepartitionView, wallMs: number): RepartitionStatus {
-  const sources = lanes.map((lane) => ({
-    topic: lane.topic,
-    partition: lane.partition,
-    position: lane.position,
-    end: finite(lane.endOffset),
-    lag: laneLag(lane) ?? null,
-    lagMs: rounded(laneLagMs(lane, wallMs)),
-    highestMs: finite(lane.highestMs),
-    silenceMs: Math.round(lane.silenceMs),
-    paused: lane.isPaused,
-  }))
+  const sources = lanes.map((lane) => ({ ...sourceStatus(lane, wallMs), partition: lane.partition }))
   const known = sources.flatMap(({ lagMs }) => lagMs ?? [])
   return {
     topic,
@@ -79,12 +61,4 @@ export function slowestOf({ state }: PartitionView): Slowest | null {
 /** For people. */
 export function someOf({ names: [first], count }: Slowest): string {
   return count === 1 ? first : `${first} and ${count - 1} more`
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null
-}
-
-function rounded(value: number | undefined): number | null {
-  return value === undefined ? null : Math.round(value)
 }

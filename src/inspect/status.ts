@@ -10,8 +10,8 @@ import type { JournalCounts } from '../journal/port.ts'
 import type { RepartitionView } from '../repartition/lanes.ts'
 import { alarmsOf, type Imbalance, imbalanceOf } from './ledger.ts'
 import { type RepartitionStatus, repartitionStatus, type Slowest, slowestOf } from './repartition.ts'
+import { finite, type SourceStatus, sourceStatus } from './source.ts'
 import type { NodeState, NodeView, PartitionView } from './view.ts'
-import { lagOf } from './view.ts'
 
 export interface NodeStatus {
   readonly node: string
@@ -87,18 +87,6 @@ export interface JournalStatus extends JournalCounts {
   readonly refused: string | null
 }
 
-export interface SourceStatus {
-  readonly topic: string
-  readonly position: number
-  readonly end: number | null
-  readonly lag: number | null
-  /** How old the newest event taken is, while there are more to read; 0 when there are none. */
-  readonly lagMs: number | null
-  readonly highestMs: number | null
-  readonly silenceMs: number
-  readonly paused: boolean
-}
-
 export interface Totals {
   readonly lag: number | null
   readonly pendingViews: number
@@ -167,16 +155,19 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     state: stateOf(p),
     reason: p.stoppedBy?.message ?? null,
     replay: p.stoppedBy === undefined ? (p.replay ?? null) : null,
-    sources: topics.map((topic, source) => ({
-      topic,
-      position: p.position[source],
-      end: finite(p.endOffset[source]),
-      lag: lagOf(p, source) ?? null,
-      lagMs: lagMsOf(p, source, around.wallMs),
-      highestMs: finite(clocks.highestMs[source]),
-      silenceMs: Math.round(clocks.silenceMs[source]),
-      paused: p.isPaused(source),
-    })),
+    sources: topics.map((topic, source) =>
+      sourceStatus(
+        {
+          topic,
+          position: p.position[source],
+          endOffset: p.endOffset[source],
+          highestMs: clocks.highestMs[source],
+          silenceMs: clocks.silenceMs[source],
+          isPaused: p.isPaused(source),
+        },
+        around.wallMs,
+      ),
+    ),
     watermarkMs,
     heldBackBy: clocks.slowest === undefined ? heldBackBy(p, topics) : (slowest?.names[0] ?? null),
     slowest,
@@ -197,13 +188,6 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     ratePerS: Math.round(around.ratePerS(p.index)),
     journal: journalStatus(p),
   }
-}
-
-function lagMsOf(p: PartitionView, source: number, wallMs: number): number | null {
-  const lag = lagOf(p, source)
-  const highestMs = finite(p.state.clocks.highestMs[source])
-  if (lag === 0) return 0
-  return lag === undefined || highestMs === null ? null : Math.max(0, Math.round(wallMs - highestMs))
 }
 
 function heldBackBy({ state }: PartitionView, topics: readonly string[]): string | null {
@@ -273,8 +257,4 @@ export function readinessOf(node: NodeView): Readiness {
     else if (!isLive) waitingFor.push(`partition ${index} is replaying`)
   }
   return { ready: waitingFor.length === 0, waitingFor }
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null
 }

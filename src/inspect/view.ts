@@ -14,6 +14,7 @@ import type { DelayWatch } from '../delays/watch.ts'
 import type { JournalCounts } from '../journal/port.ts'
 import type { Log } from '../log/port.ts'
 import type { Durations } from '../time/durations.ts'
+import { recordLag } from './source.ts'
 
 export type NodeState = 'starting' | 'running' | 'stopping'
 
@@ -95,6 +96,5 @@ export type DurationCounts = Pick<Durations, 'counts' | 'sumMs'>
 
 /** Records still to be read; undefined while the log's end is unknown. */
 export function lagOf(partition: PartitionView, source: number): number | undefined {
-  const end = partition.endOffset[source]
-  return Number.isFinite(end) ? Math.max(0, end - partition.position[source]) : undefined
+  return recordLag(partition.position[source], partition.endOffset[source])
 }

@@ -85,7 +85,7 @@ function sortDue(s: JoinState): void {
   else for (let k = 1; k < due.length; k++) moveDown(s, due.items[k], dueFire.items[k], k, 0)
 }
 
-/** Insertion, of a few the cheapest: puts an entry before those of the places from `least` to `at` that come after it. */
+/** Insertion, of a few the cheapest: from place `from` down to `least`, an entry goes before those that come after it. */
 function moveDown(s: JoinState, address: number, fire: number, from: number, least: number): void {
   const addresses = due.items
   const fires = dueFire.items

@@ -41,18 +41,6 @@ export interface LaneView {
   readonly isPaused: boolean
 }
 
-/** Records still to be written on; undefined while the log's end is unknown. */
-export function laneLag({ position, endOffset }: LaneView): number | undefined {
-  return Number.isFinite(endOffset) ? Math.max(0, endOffset - position) : undefined
-}
-
-/** How old the newest event written on is, while there are more; 0 when there are none; undefined: not known. */
-export function laneLagMs(lane: LaneView, wallMs: number): number | undefined {
-  const lag = laneLag(lane)
-  if (lag === 0) return 0
-  return lag === undefined || !Number.isFinite(lane.highestMs) ? undefined : Math.max(0, wallMs - lane.highestMs)
-}
-
 export class Lanes {
   readonly all: readonly Lane[]
   private readonly indexOf = new Map<string, number>()
