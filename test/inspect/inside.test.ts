@@ -1,13 +1,12 @@
 /** Looking inside a real node over its control server: users through their actors, samples, what was given up, the ledger. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Explanation } from '../../src/inspect/explanation.ts'
-import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
+import type { ControlServer } from '../../src/inspect/server.ts'
 import type { TailAnswer } from '../../src/inspect/tail.ts'
 import type { UserAnswer } from '../../src/inspect/userAnswer.ts'
 import type { UserRow } from '../../src/inspect/users.ts'
 import { VIEWS } from '../../src/join/ledger.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { CONTROL } from './fakeNode.ts'
 
 const LABELS = ['click', 'like', 'share', 'watch_ms']
 
@@ -29,19 +28,13 @@ beforeAll(async () => {
   world = await InsideWorld.open()
   const answers = await world.generate({ views: 1200, users: 40, repeats: 0.4 })
   samples = answers.size
-  const node = await world.start(() => {
-    if (!isToCrash) return
-    isToCrash = false
-    throw new Error('put in by a test')
-  })
-  server = await startControlServer({
-    node,
-    inside: { node },
-    readers: world.readers,
-    control: { ...CONTROL, requestsPerS: 1e6 },
-    dataDir: `${world.config.node.dataDir}`,
-    version: '1',
-    logger: { warn: () => {}, error: (fields) => logged.push(fields) },
+  server = await world.serve({
+    logger: { warn() {}, error: (fields) => logged.push(fields) },
+    beforeRecord: () => {
+      if (!isToCrash) return
+      isToCrash = false
+      throw new Error('put in by a test')
+    },
   })
   await world.reached('samples', samples)
 }, 120_000)

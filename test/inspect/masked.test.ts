@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Explanation } from '../../src/inspect/explanation.ts'
 import type { DeadLetterRow, GivenUp, NewestAnswer } from '../../src/inspect/newest.ts'
-import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
+import type { ControlServer } from '../../src/inspect/server.ts'
 import type { TailAnswer } from '../../src/inspect/tail.ts'
 import type { UserAnswer } from '../../src/inspect/userAnswer.ts'
 import type { UsersAnswer } from '../../src/inspect/users.ts'
@@ -16,7 +16,6 @@ import { BatchedTopic } from '../../src/sinks/batches.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
 import { writeWorld } from '../support/pageWorld.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
-import { CONTROL, quiet } from './fakeNode.ts'
 
 const NAME = 'masked'
 const MARK = 'zzmark'
@@ -150,16 +149,11 @@ beforeAll(async () => {
     fields: { engagementId: 'engagement_id' },
   })
   world = await InsideWorld.open({ configFolder: config })
-  const node = await world.start(beforeRecord)
   const keep = (fields: object, message: string): void => void logged.push(JSON.stringify({ ...fields, message }))
-  server = await startControlServer({
-    node,
-    inside: { node },
-    readers: world.readers,
-    control: { ...CONTROL, requestsPerS: 1e6, mask: true, tokens: TOKENS },
-    dataDir: dir.path,
-    version: '1',
-    logger: { ...quiet, error: keep },
+  server = await world.serve({
+    control: { mask: true, tokens: TOKENS },
+    logger: { warn() {}, error: keep },
+    beforeRecord,
   })
   await sendAll()
   await sendLater()

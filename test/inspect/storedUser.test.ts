@@ -4,19 +4,18 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
+import type { ControlServer } from '../../src/inspect/server.ts'
 import type { UserAnswer } from '../../src/inspect/userAnswer.ts'
 import type { UsersAnswer } from '../../src/inspect/users.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
 import { type Event, post, writeWorld } from '../support/pageWorld.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
-import { CONTROL, quiet } from './fakeNode.ts'
+import { until } from '../support/until.ts'
 
 const NAME = 'stored'
 const USER = 'who-sleeps/ü'
 const ASKED = 200
-const LOOK_MS = 20
-const LIMIT_MS = 30_000
+const PATIENCE = { withinMs: 30_000 }
 /** Of other users at one time, and how often: more than fits memory. */
 const OTHERS = 100
 const ROUNDS = 40
@@ -44,14 +43,6 @@ const engagement = (of: Event, type: string, ms: number, value?: number): Event 
 const views = (events: readonly Event[]): Promise<void> => post(server.url, `${NAME}-views`, events)
 const engagements = (events: readonly Event[]): Promise<void> => post(server.url, `${NAME}-engagements`, events)
 
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const untilMs = performance.now() + LIMIT_MS
-  while (!(await isSo())) {
-    if (performance.now() > untilMs) throw new Error(`not seen: ${what}`)
-    await sleep(LOOK_MS)
-  }
-}
-
 /** What is in memory, of whom, and what was brought back. */
 function inMemory() {
   const [{ state, store, users }] = world.node.partitions
@@ -75,16 +66,7 @@ beforeAll(async () => {
     time: { idleAfter: '10m' },
   })
   world = await InsideWorld.open({ configFolder })
-  const node = await world.start()
-  server = await startControlServer({
-    node,
-    inside: { node },
-    readers: world.readers,
-    control: { ...CONTROL, requestsPerS: 1e6 },
-    dataDir: dir.path,
-    version: '1',
-    logger: quiet,
-  })
+  server = await world.serve()
 })
 
 afterAll(async () => {
@@ -103,7 +85,7 @@ test('a stored user is told as it was when it was live, and stays asleep', { tim
     engagement(first, 'click', 780),
     engagement(view('clock', 800, 'another'), 'click', 800),
   ])
-  await until('what is decided', async () => (await user()).waitingCount === 1)
+  await until('what is decided', async () => (await user()).waitingCount === 1, PATIENCE)
   const live = await user()
   expect(live).toMatchObject({ state: 'live', pendingCount: 2, rememberedCount: 0, timersCount: 3 })
   expect(live.pendingViews.map(({ sampleId, labels, boundCount }) => [sampleId, labels, boundCount])).toEqual([
@@ -118,7 +100,7 @@ test('a stored user is told as it was when it was live, and stays asleep', { tim
     await views(Array.from({ length: OTHERS }, (_, k) => view(`${round}-${k}`, 800, `other-${round}-${k}`)))
     if ((await user()).state === 'stored') break
   }
-  await until('what was sent', () => world.count('views') === OTHERS * round + 3)
+  await until('what was sent', () => world.count('views') === OTHERS * round + 3, PATIENCE)
   expect((await user()).state).toBe('stored')
 
   await sleep(200)
@@ -135,7 +117,7 @@ test('a stored user is told as it was when it was live, and stays asleep', { tim
 
   // What concerns the user brings it back, with all that it had.
   await views([view('third', 790)])
-  await until('the third view', async () => (await user()).pendingCount === 3)
+  await until('the third view', async () => (await user()).pendingCount === 3, PATIENCE)
   const awake = await user()
   expect(awake.state).toBe('live')
   expect(awake.pendingViews.slice(0, 2)).toEqual(live.pendingViews)

@@ -7,12 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { NodeStatus } from '../../src/inspect/status.ts'
-import { ownBroker } from '../support/broker.ts'
-import { ClusterRun } from '../support/clusterRun.ts'
+import { openClusterWorld } from '../support/clusterWorld.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
-import { openKafkaWorld } from '../support/kafkaWorld.ts'
-import { buildProgram } from '../support/program.ts'
-import { tempDir } from '../support/tempDir.ts'
 
 const NAMES = ['trio-1', 'trio-2', 'trio-3']
 const FIRST_WAIT_MS = 1_000
@@ -21,9 +17,8 @@ const FLOW_MS = 1_000
 it('three nodes below one parent: one dies and comes back, all are drained, every sample is made once', {
   timeout: 180_000,
 }, async () => {
-  const broker = await ownBroker({ extra: ['group.min.session.timeout.ms=500'] })
-  const [program, dir, world] = [await buildProgram(), await tempDir(), await openKafkaWorld(broker.brokers)]
-  const run = new ClusterRun(program.folder, world, join(dir.path, 'run'), 7)
+  const cluster = await openClusterWorld(7)
+  const { run, world } = cluster
   const statusOf = async (id: string): Promise<NodeStatus> =>
     (await fetch(`${run.nodes.get(id)!.url}/status`)).json() as Promise<NodeStatus>
   try {
@@ -60,10 +55,6 @@ it('three nodes below one parent: one dies and comes back, all are drained, ever
     expect(outcome.samples).toBeGreaterThan(300)
     expect(outcome.deadLetters).toBe(run.traffic.garbage + run.traffic.skewed)
   } finally {
-    await run.close()
-    await world.close()
-    await broker.stop()
-    await dir.remove()
-    await program.remove()
+    await cluster.close()
   }
 })

@@ -26,6 +26,7 @@ import { joinReaders, startRepartitioner } from '../../src/repartition/open.ts'
 import { decodeClocks } from '../../src/repartition/origin.ts'
 import type { Repartitioner } from '../../src/repartition/repartitioner.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
+import { until } from '../support/until.ts'
 
 export const T = 1_700_000_000_000
 export const PARTITIONS = 3
@@ -156,14 +157,12 @@ export class RepartitionWorld {
   }
 
   async reached(field: LedgerField, count: number): Promise<void> {
-    const untilMs = performance.now() + WITHIN_MS
-    const wait = async (): Promise<void> => {
-      while (this.count(field) < count) {
-        if (performance.now() > untilMs) throw new Error(`${field} are ${this.count(field)}, not ${count}`)
-        await sleep(LOOK_EVERY_MS)
-      }
-    }
-    await Promise.race([wait(), this.node.failed, this.repartitioner.failed])
+    const seen = until(
+      () => `${count} ${field}, there are ${this.count(field)}`,
+      () => this.count(field) >= count,
+      { withinMs: WITHIN_MS },
+    )
+    await Promise.race([seen, this.node.failed, this.repartitioner.failed])
   }
 
   /** Resolves when all clocks were told again in every partition, behind what lies there now. */

@@ -7,11 +7,10 @@ import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askAny } from '../../src/cli/ask.ts'
-import { type ControlServer, startControlServer } from '../../src/inspect/server.ts'
+import type { ControlServer } from '../../src/inspect/server.ts'
 import { COMMANDS } from '../../src/shell/commands.ts'
 import { runRepl } from '../../src/shell/repl.ts'
 import { run } from '../cli/run.ts'
-import { CONTROL } from '../inspect/fakeNode.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
@@ -21,22 +20,11 @@ let dir: TempDir
 let sampleId = ''
 let userId = ''
 
-const QUIET = { warn: () => {}, error: () => {} }
-
 beforeAll(async () => {
   dir = await tempDir()
   world = await InsideWorld.open()
   const answers = await world.generate({ views: 300, users: 10 })
-  const node = await world.start()
-  server = await startControlServer({
-    node,
-    inside: { node },
-    readers: world.readers,
-    control: { ...CONTROL, requestsPerS: 1e6 },
-    dataDir: world.config.node.dataDir,
-    version: '1',
-    logger: QUIET,
-  })
+  server = await world.serve()
   await world.reached('samples', answers.size)
   const { users } = (await ask('/users?limit=1')) as { users: { user: string }[] }
   userId = users[0].user

@@ -13,7 +13,15 @@ import { expect } from 'vitest'
 import { LEDGER_FIELDS } from '../../src/join/ledger.ts'
 import { type Expected, type OracleSample, runOracle } from '../oracle/run.ts'
 import { ORACLE, PARTITIONS, SAMPLE_TYPE, TOPICS } from './crashPipeline.ts'
-import { type CrashRecords, keyOf, placeOf, type ReadSample, readRecords, viewKeyOf } from './crashRead.ts'
+import {
+  type CrashRecords,
+  keyOf,
+  placeOf,
+  type ReadEvent,
+  type ReadSample,
+  readRecords,
+  viewKeyOf,
+} from './crashRead.ts'
 import { type CrashWorld, committedLedger, type LogRecord } from './crashWorld.ts'
 import type { OracleEvent } from './pureJoin.ts'
 
@@ -43,6 +51,8 @@ export interface Outcome {
   readonly explained: readonly string[]
   readonly bound: number
   readonly deadLetters: number
+  /** Events that belong in the dead letters, of one that was sent again (and is no garbage) one. */
+  readonly badEvents: number
   /** When each record of samples was made, by the machine's clock. */
   readonly madeAtMs: readonly number[]
 }
@@ -85,9 +95,13 @@ export function checkRecords(
     explained,
     bound: expected.ledger.total.engagements.bound,
     deadLetters: bad.length,
+    badEvents: bad.filter(isGarbage).length + new Set(bad.filter((one) => !isGarbage(one)).map(bytesOf)).size,
     madeAtMs: records.samples.map(({ record }) => record.stampMs),
   }
 }
+
+const isGarbage = ({ event }: ReadEvent): boolean => Boolean(event.refused)
+const bytesOf = ({ record }: ReadEvent): string => record.value.toString('base64')
 
 /** Each expected sample is there and right, nothing else is, and copies are the same bytes. */
 export function checkSamples(

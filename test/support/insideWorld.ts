@@ -10,19 +10,27 @@ import { setUp } from '../../src/cluster/setup.ts'
 import type { SourceReader } from '../../src/codec/port.ts'
 import { openSourceReader } from '../../src/codec/source.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
+import type { ControlConfig } from '../../src/config/model.ts'
 import type { Answer } from '../../src/generate/event.ts'
 import { planGeneration, type Wishes } from '../../src/generate/plan.ts'
 import { runGeneration } from '../../src/generate/run.ts'
 import { LogTarget } from '../../src/generate/toLog.ts'
+import { type ControlLogger, type ControlServer, startControlServer } from '../../src/inspect/server.ts'
 import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
 import type { BeforeRecord } from '../../src/join/turn.ts'
 import type { JournalStore } from '../../src/journal/port.ts'
 import type { Log } from '../../src/log/port.ts'
 import { type TempDir, tempDir } from './tempDir.ts'
+import { until } from './until.ts'
 
 const SILENT = { info() {}, warn() {}, error() {} }
-const LOOK_EVERY_MS = 20
-const SEALED_WITHIN_MS = 60_000
+const CONTROL: ControlConfig = { host: '127.0.0.1', port: 0, mask: false, requestsPerS: 1e6 }
+
+export interface ServeOptions {
+  readonly control?: Partial<ControlConfig>
+  readonly logger?: ControlLogger
+  readonly beforeRecord?: BeforeRecord
+}
 
 export interface InsideOptions {
   readonly configFolder?: string
@@ -72,6 +80,20 @@ export class InsideWorld {
     return this.node
   }
 
+  /** Starts the node with its control server, which whoever asked for it closes. */
+  async serve({ control, logger = SILENT, beforeRecord }: ServeOptions = {}): Promise<ControlServer> {
+    const node = await this.start(beforeRecord)
+    return startControlServer({
+      node,
+      inside: { node },
+      readers: this.readers,
+      control: { ...CONTROL, ...control },
+      dataDir: this.config.node.dataDir,
+      version: '1',
+      logger,
+    })
+  }
+
   /** Writes events to the log. Returns the answer of each view but the closing ones, by sample id. */
   async generate(wishes: Partial<Wishes>, close = true, nowMs = Date.now()): Promise<Map<string, Answer>> {
     const { config, log } = this
@@ -108,14 +130,11 @@ export class InsideWorld {
 
   /** Resolves when the count is reached; rejects when the node fails or it takes too long. */
   async reached(field: LedgerField, atLeast: number): Promise<void> {
-    const untilMs = performance.now() + SEALED_WITHIN_MS
-    const wait = async (): Promise<void> => {
-      while (this.count(field) < atLeast) {
-        if (performance.now() > untilMs) throw new Error(`${field} are ${this.count(field)}, not ${atLeast}`)
-        await sleep(LOOK_EVERY_MS)
-      }
-    }
-    await Promise.race([wait(), this.node.failed])
+    const seen = until(
+      () => `${atLeast} ${field}, there are ${this.count(field)}`,
+      () => this.count(field) >= atLeast,
+    )
+    await Promise.race([seen, this.node.failed])
   }
 
   /** Stops the node and closes its log, so that another process could open it. */
