@@ -12,7 +12,7 @@ import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
-import { decodeMark, decodeNote, isAhead, type Mark, type Note } from './note.ts'
+import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
 import { patiently } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
 import { ACCEPTED, decodeSegment, type Segment, WAS_LATE } from './segment.ts'
@@ -49,10 +49,13 @@ export interface JournalRecovery {
   readonly refused?: string
 }
 
-interface StoredEntry {
-  readonly key: Buffer
-  readonly dueMs: number
-  readonly note: Note
+/** Whom the journal has, one entry of the wake list after the other: millions of them are not kept side by side. */
+interface Stored {
+  /** Who was awake, or has fallen due since: needed in memory. */
+  readonly needed: Buffer[]
+  /** The others stay where they are; up to which segment their events are theirs already. */
+  readonly asleep: Map<string, number>
+  readonly lastSegment: number
 }
 
 const LOAD_USERS = 512
@@ -61,12 +64,11 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<J
   try {
     const mark = await readMark(options)
     if (typeof mark === 'string') return forget(options, mark)
-    const stored = await readStored(options)
+    const stored = await adoptAll(options, mark)
     if (typeof stored === 'string') return forget(options, stored)
     return await use(options, mark, stored)
   } catch (error) {
-    if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
-    return forget(options, error.message)
+    return forget(options, reasonOfDamage(error))
   }
 }
 
@@ -94,28 +96,26 @@ async function readMark(options: JournalRecoveryOptions): Promise<Mark | string>
   return mark
 }
 
-async function readStored(options: JournalRecoveryOptions): Promise<StoredEntry[] | string> {
-  const entries: StoredEntry[] = []
-  for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
-    const note = decodeNote(bytes, options.topics.length)
-    if (isAhead(note.commit, options)) return 'a stored user is ahead of the commit'
-    entries.push({ key, dueMs, note })
-  }
-  return entries
+/** All or none: before anybody is loaded, what is needed can only be what those that were adopted need. */
+async function adoptAll(options: JournalRecoveryOptions, mark: Mark): Promise<Stored | string> {
+  const stored = await adoptStored(options, mark).catch(reasonOfDamage)
+  if (typeof stored === 'string') for (const needed of options.state.needed) needed.clear()
+  return stored
 }
 
-async function use(
-  options: JournalRecoveryOptions,
-  mark: Mark,
-  stored: readonly StoredEntry[],
-): Promise<JournalRecovery> {
+function reasonOfDamage(error: unknown): string {
+  if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+  return error.message
+}
+
+async function adoptStored(options: JournalRecoveryOptions, mark: Mark): Promise<Stored | string> {
   const { store } = options
-  // Who was awake, or has fallen due since, is needed in memory; the others stay, and their events in segments up to
-  // their notes' are theirs already.
   const needed: Buffer[] = []
   const asleep = new Map<string, number>()
   let lastSegment = mark.first - 1
-  for (const { key, dueMs, note } of stored) {
+  for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
+    const note = decodeNote(bytes, options.topics.length)
+    if (isAhead(note.commit, options)) return 'a stored user is ahead of the commit'
     lastSegment = Math.max(lastSegment, note.segment)
     if (dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
       store.awaits(key)
@@ -125,6 +125,12 @@ async function use(
       asleep.set(key.toString('latin1'), note.segment)
     }
   }
+  return { needed, asleep, lastSegment }
+}
+
+async function use(options: JournalRecoveryOptions, mark: Mark, stored: Stored): Promise<JournalRecovery> {
+  const { store } = options
+  const { needed, asleep, lastSegment } = stored
   for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
   store.resume(mark.first, lastSegment, mark.wholeFrom)
   // An older journal may end below what the commit needs, where retention may have passed the log.

@@ -15,7 +15,7 @@
  */
 
 import * as B from '../join/blocks.ts'
-import { findUser } from '../join/decide.ts'
+import { dueMs, findUser } from '../join/decide.ts'
 import { type EventBatch, REFUSED } from '../join/event.ts'
 import { addUser, freeUser } from '../join/evolve.ts'
 import { murmur2 } from '../join/hash.ts'
@@ -350,6 +350,8 @@ export class Store {
       freeUser(s, user)
       this.keepNeeded(decodeNote(entries[k].note, s.sources))
     })
+    // Their timers mean nothing any more, and would pile up with each way out and back until they are due.
+    s.timers.tidy((address) => dueMs(s, address))
     this.settle()
   }
 

@@ -9,6 +9,10 @@ import { ConfigError } from './problem.ts'
 import { resolveSecret, resolveText, type SecretSource } from './secret.ts'
 import { tokensFrom } from './token.ts'
 
+/** Where memory is tight, what only `postview delays` asks for must not take most of it. */
+const DELAYS_SHARE = 1 / 16
+const DELAYS_MOST_BYTES = 32 * 2 ** 20
+
 type KafkaFile = NonNullable<NodeFile['kafka']>
 
 export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
@@ -29,7 +33,7 @@ export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSour
       outputBytes: memory.output,
       actorBytes: memory.actors,
     },
-    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory },
+    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory ?? delaysBytes(memory.state) },
     ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
     journal: given.journal,
     embedded: {
@@ -51,6 +55,10 @@ function controlFrom({ tokens, ...given }: NodeFile['control'], from: SecretSour
 function snapshotsFrom({ to, folder, topic, every, memory }: NonNullable<NodeFile['snapshots']>): SnapshotsConfig {
   const place = to === 'folder' ? ({ type: to, folder: folder! } as const) : ({ type: to, topic: topic! } as const)
   return { to: place, everyMs: every, memoryBytes: memory }
+}
+
+function delaysBytes(stateBytes: number): number {
+  return Math.min(DELAYS_MOST_BYTES, Math.floor(stateBytes * DELAYS_SHARE))
 }
 
 function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {

@@ -119,7 +119,7 @@ export const nodeShape = z.strictObject({
   delays: z
     .strictObject({
       horizon: duration().prefault('24h'),
-      memory: positive(size()).prefault('32MiB'),
+      memory: positive(size()).optional(),
     })
     .prefault({}),
   snapshots: snapshots.optional(),

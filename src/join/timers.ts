@@ -9,6 +9,9 @@
  */
 const BUCKET_MS = 256
 const RECENT = 256
+const FIRST_ITEMS = 16
+/** Fewer timers than this are not worth looking through. */
+const TIDY_FROM = 1 << 16
 
 interface Bucket {
   items: Uint32Array
@@ -17,6 +20,7 @@ interface Bucket {
 
 export class Timers {
   size = 0
+  private tidyAt = TIDY_FROM
   private readonly buckets = new Map<number, Bucket>()
   private readonly keys: number[] = []
   /** Buckets asked for lately, by the low bits of their keys: a batch's due times lie within a few seconds. */
@@ -65,6 +69,20 @@ export class Timers {
     }
   }
 
+  /**
+   * For who frees many blocks long before their time, over and over (users moved out of memory and back): drops timers
+   * that mean nothing any more, and doubles, once there are twice as many as after the last time.
+   */
+  tidy(dueOf: (address: number) => number): void {
+    if (this.size < this.tidyAt) return
+    for (const [key, bucket] of this.buckets) {
+      const before = bucket.count
+      tidyBucket(bucket, (address) => Math.floor(dueOf(address) / BUCKET_MS) === key)
+      this.size -= before - bucket.count
+    }
+    this.tidyAt = Math.max(TIDY_FROM, 2 * this.size)
+  }
+
   /** Visits timers, the soonest first (to a bucket), until `visit` says enough. They may mean nothing any more. */
   soonest(visit: (address: number) => boolean): void {
     for (const key of [...this.keys].sort((a, b) => a - b)) {
@@ -76,7 +94,7 @@ export class Timers {
   private bucket(key: number, slot: number): Bucket {
     let bucket = this.buckets.get(key)
     if (bucket === undefined) {
-      bucket = { items: new Uint32Array(16), count: 0 }
+      bucket = { items: new Uint32Array(FIRST_ITEMS), count: 0 }
       this.buckets.set(key, bucket)
       this.pushKey(key)
     }
@@ -113,4 +131,15 @@ export class Timers {
     }
     heap[i] = last
   }
+}
+
+function tidyBucket(bucket: Bucket, isMeant: (address: number) => boolean): void {
+  const items = bucket.items.subarray(0, bucket.count).sort()
+  let kept = 0
+  for (let i = 0; i < items.length; i++) {
+    if ((i === 0 || items[i] !== items[i - 1]) && isMeant(items[i])) items[kept++] = items[i]
+  }
+  bucket.count = kept
+  // Most are small again for good: nothing more becomes due in the past.
+  bucket.items = bucket.items.slice(0, Math.max(FIRST_ITEMS, kept))
 }

@@ -8,6 +8,7 @@ const steps = fc.array(
     { arbitrary: fc.record({ setMs: fc.oneof(fc.integer({ min: -2000, max: 2000 }), fc.integer()) }), weight: 4 },
     { arbitrary: fc.record({ takeMs: fc.oneof(fc.integer({ min: -2000, max: 2000 }), fc.integer()) }), weight: 1 },
     { arbitrary: fc.record({ forget: fc.nat(100) }), weight: 1 },
+    { arbitrary: fc.constant({ tidy: true }), weight: 1 },
   ),
   { maxLength: 200, size: 'max' },
 )
@@ -25,6 +26,8 @@ describe('timers', () => {
             timers.set(step.setMs, next++)
           } else if ('forget' in step) {
             due.delete(step.forget)
+          } else if ('tidy' in step) {
+            timers.tidy((address) => due.get(address) ?? Number.NaN)
           } else {
             const expected = [...due].filter(([, ms]) => ms < step.takeMs).map(([address]) => address)
             const taken: number[] = []
@@ -48,6 +51,31 @@ describe('timers', () => {
       }),
       propertyOptions(200),
     )
+  })
+
+  test('of blocks that come and go without end stay few, and lose none', () => {
+    const timers = new Timers()
+    const due = new Map<number, number>()
+    const dueOf = (address: number): number => due.get(address) ?? Number.NaN
+    let most = 0
+    // As users move out of memory and back: the same addresses, given out again and again, with other times.
+    for (let round = 0; round < 200; round++) {
+      for (let address = 1; address <= 5_000; address++) {
+        const ms = ((address * 7919 + round * 31) % 1_000) * 1_000
+        due.set(address, ms)
+        timers.set(ms, address)
+      }
+      timers.tidy(dueOf)
+      most = Math.max(most, timers.size)
+    }
+    expect(most).toBeLessThan(100_000)
+    const taken: number[] = []
+    timers.take(Number.POSITIVE_INFINITY, dueOf, (address, ms) => {
+      expect(ms).toBe(due.get(address))
+      // Taken twice where it is twice in the queue: the join looks what a block is (batch.ts).
+      if (due.delete(address)) taken.push(address)
+    })
+    expect(taken).toHaveLength(5_000)
   })
 
   test('that are due in time order come out bucket by bucket', () => {
