@@ -11,6 +11,8 @@ import { formatNumbers, parseNumbers } from './numbers.ts'
 
 export interface MemberInfo {
   readonly id: string
+  /** The name of its data folder, which one process at a time has (dataFolder.ts). */
+  readonly folder: string
   /** Where its control server is reached; empty where it has none. */
   readonly url: string
   readonly version: string
@@ -23,11 +25,12 @@ export interface MemberInfo {
   readonly holds: readonly number[]
 }
 
-const VERSION = 1
+const VERSION = 2
 
 const shape = z.object({
   v: z.literal(VERSION),
   id: z.string(),
+  folder: z.string(),
   url: z.string(),
   version: z.string(),
   fingerprint: z.string(),

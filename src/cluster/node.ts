@@ -62,6 +62,8 @@ export type Logger = Readonly<Record<'info' | 'warn' | 'error', (fields: object,
 export interface NodeOptions {
   readonly config: Config
   readonly id: string
+  /** The name of its data folder (dataFolder.ts); absent where it is no process of its own. */
+  readonly folder?: string
   readonly log: Log
   readonly readers: readonly SourceReader[]
   readonly logger: Logger
@@ -169,13 +171,13 @@ export class Node {
 
   /** `url`: where the other nodes reach this one. */
   async start(url = ''): Promise<void> {
-    const { log, config } = this.options
+    const { log, config, folder = '' } = this.options
     const [views] = await log.topics([this.topics[0]])
     if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
     this.partitionCount = views.partitions
     this.makeClocks = await toldClocksOf(log, config.pipeline, this.rules)
     const owned = () => this.held.numbers
-    this.standing = new Standing({ id: this.id, url, pipeline: config.pipeline, owned })
+    this.standing = new Standing({ id: this.id, folder, url, pipeline: config.pipeline, owned })
     await this.standing.lookInto(this.options.journal, this.partitionCount)
     const delivery = await openDelivery(config, log, {
       everyMs: config.node.commitEveryMs,

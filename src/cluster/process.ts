@@ -20,7 +20,7 @@ import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
 import { makeLogger } from './logger.ts'
 import { ask } from './map.ts'
-import { Node, type Logger as NodeLogger } from './node.ts'
+import { Node } from './node.ts'
 import { openJournal, openLog, openSnapshots } from './open.ts'
 import { reachedAt } from './reach.ts'
 import { reportReplay } from './replayReport.ts'
@@ -47,27 +47,32 @@ export async function startNode(config: Config, id: string, options: StartOption
   const stopped = toldToStop()
   const folder = await takeDataFolder(config.node.dataDir)
   try {
-    return await runNode(config, id, logger, stopped, options)
+    return await runNode({ config, id, folder: folder.name, logger, stopped, options })
   } finally {
     await folder.release()
   }
 }
 
-async function admission(
-  config: Config,
-  id: string,
-  log: Log,
-  logger: NodeLogger,
-  allowChange: boolean,
-): Promise<readonly string[]> {
+interface Run {
+  readonly config: Config
+  readonly id: string
+  /** The data folder's name. */
+  readonly folder: string
+  readonly logger: ReturnType<typeof faultLog>
+  readonly stopped: Promise<void>
+  readonly options: StartOptions
+}
+
+async function admission({ config, id, folder, logger, options }: Run, log: Log): Promise<readonly string[]> {
   const { pipeline, node } = config
   const headers = askingHeaders(node.control)
   return admit({
     log,
     group: node.group,
     id,
+    folder,
     pipeline,
-    allowChange,
+    allowChange: options.allowChange === true,
     sessionTimeoutMs: node.kafka?.sessionTimeoutMs ?? 0,
     isThere: (member) =>
       ask<{ node: string }>(member, '/status', { headers }).then(
@@ -95,13 +100,8 @@ function toldToStop(): Promise<void> {
   })
 }
 
-async function runNode(
-  config: Config,
-  id: string,
-  logger: ReturnType<typeof faultLog>,
-  stopped: Promise<void>,
-  options: StartOptions,
-): Promise<number> {
+async function runNode(run: Run): Promise<number> {
+  const { config, id, folder, logger, stopped, options } = run
   const { limits } = config.pipeline
   const sources = await Promise.all(config.pipeline.sources.map((source) => openSourceReader(source, limits)))
   const readers = joinReaders(config.pipeline, sources)
@@ -110,16 +110,14 @@ async function runNode(
     await log.close()
     throw error
   })
-  const alsoWith = await admission(config, id, log, logger, options.allowChange === true).catch(
-    async (error: Error) => {
-      await log.close()
-      throw error
-    },
-  )
+  const alsoWith = await admission(run, log).catch(async (error: Error) => {
+    await log.close()
+    throw error
+  })
   const journal = await openJournal(config, logger)
   const snapshots = openSnapshots(config, log)
   const { acceptLoss, repartitions = true } = options
-  const node = new Node({ config, id, log, readers, logger, journal, alsoWith, snapshots, acceptLoss })
+  const node = new Node({ config, id, folder, log, readers, logger, journal, alsoWith, snapshots, acceptLoss })
   const { dataDir } = config.node
   const reported = reportReplay({ partitions: () => node.partitions, logger, stream: process.stderr })
   let control: ControlServer | undefined

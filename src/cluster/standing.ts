@@ -10,6 +10,8 @@ import { readVersion } from './version.ts'
 
 export interface StandingOptions {
   readonly id: string
+  /** The data folder's name (member.ts). */
+  readonly folder: string
   /** Where the others reach this node. */
   readonly url: string
   readonly pipeline: Pick<Pipeline, 'fingerprint' | 'digests'>
@@ -45,9 +47,9 @@ export class Standing {
 
   /** As the group's members are told it. */
   info(): Buffer {
-    const { id, url, pipeline, owned } = this.options
+    const { id, folder, url, pipeline, owned } = this.options
     const { fingerprint, digests } = pipeline
     const version = readVersion()
-    return encodeMember({ id, url, version, fingerprint, digests, owns: owned(), holds: [...this.held] })
+    return encodeMember({ id, folder, url, version, fingerprint, digests, owns: owned(), holds: [...this.held] })
   }
 }

@@ -154,6 +154,8 @@ export interface Log {
   committed(group: string, topics: readonly string[]): Promise<readonly Committed[]>
   /** Who is in the group and what each has. Any process may ask, a member or not. */
   members(group: string): Promise<GroupView>
+  /** Takes out of a group a member whose process is gone, before its session runs out. Absent where nobody outlives one. */
+  dismiss?(group: string, memberId: string): Promise<void>
   /** Reads [from, to) of one partition outside any group; `fetchBytes`: about as much at a time. */
   readRange(topic: string, partition: number, from: number, to: number, fetchBytes?: number): AsyncIterable<RawChunk>
   reader(options: ReaderOptions): Reader

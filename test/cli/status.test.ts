@@ -70,7 +70,16 @@ describe('node cluster status', () => {
     const { folder, dataDir } = await configFolder(dir.path)
     const elsewhere = await start('node-b', 1, `${dir.path}/of another machine`)
     const member = (id: string, url: string, partitions: number[]) => {
-      const info = encodeMember({ id, url, version: '1', fingerprint: 'f', digests: {}, owns: [], holds: [] })
+      const info = encodeMember({
+        id,
+        folder: id,
+        url,
+        version: '1',
+        fingerprint: 'f',
+        digests: {},
+        owns: [],
+        holds: [],
+      })
       return { memberId: id, info, partitions }
     }
     const members = [member('node-b', elsewhere, [1]), member('node-c', 'http://127.0.0.1:9', [2, 3])]

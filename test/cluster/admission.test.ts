@@ -14,6 +14,7 @@ function viewOf(...members: Partial<MemberInfo>[]): GroupView {
   const infos = members.map((member, i) => {
     const base = {
       id: `other-${i}`,
+      folder: `folder-${i}`,
       url: 'http://other:1',
       version: '1',
       fingerprint: OWN,
@@ -32,6 +33,7 @@ function asked(views: GroupView[], more: Partial<AdmissionOptions> = {}) {
     log: { members: async () => views[Math.min(looks++, views.length - 1)] },
     group: 'g',
     id: 'me',
+    folder: 'own',
     pipeline: { fingerprint: OWN, digests, labels: [label('click', 0)] },
     allowChange: false,
     sessionTimeoutMs: 60_000,
@@ -102,6 +104,25 @@ describe('joining a group', () => {
       'node me is in group g already, at http://other:1: give this one another --id',
     )
     expect(await asked([own], { isThere: async () => false })).toEqual([])
+  })
+
+  it('takes its own dead process out of the group, by whatever name and pipeline it was there', async () => {
+    const dismissed: string[] = []
+    const ghost = viewOf({}, { folder: 'own', id: 'once', fingerprint: OTHER })
+    const views = [ghost, { state: 'moving', members: [] } as const, viewOf({})]
+    let looks = 0
+    const log = {
+      members: async () => views[looks++],
+      dismiss: async (group: string, memberId: string) => void dismissed.push(`${group} ${memberId}`),
+    }
+    expect(await asked([], { log, isThere: async () => false })).toEqual([])
+    expect(dismissed).toEqual(['g m1'])
+  })
+
+  it('leaves alone a living node that has a copy of its folder', async () => {
+    const dismiss = async () => Promise.reject(new Error('dismissed'))
+    const log = { members: async () => viewOf({ folder: 'own' }), dismiss }
+    expect(await asked([], { log })).toEqual([])
   })
 
   it('is refused where others than nodes of Postview are in the group', async () => {

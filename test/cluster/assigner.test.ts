@@ -168,7 +168,7 @@ describe('assigning partitions', () => {
   })
 
   it('takes members by what they told, and those that told nothing by their names', () => {
-    const told = { id: 'n', url: '', version: '1', fingerprint: 'f', digests: {} }
+    const told = { id: 'n', folder: 'n', url: '', version: '1', fingerprint: 'f', digests: {} }
     const one = { memberId: `one-${uuid(1)}`, info: encodeMember({ ...told, owns: [0, 1], holds: [] }) }
     const two = { memberId: `two-${uuid(2)}`, info: Buffer.alloc(0) }
     expect(assignMembers([two, one], 3)).toEqual(

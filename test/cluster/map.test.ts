@@ -9,7 +9,16 @@ import type { GroupView } from '../../src/log/port.ts'
 
 const PARTITIONS = 4
 const about = (id: string) =>
-  encodeMember({ id, url: `http://${id}:7400`, version: '1', fingerprint: 'f', digests: {}, owns: [], holds: [0] })
+  encodeMember({
+    id,
+    folder: id,
+    url: `http://${id}:7400`,
+    version: '1',
+    fingerprint: 'f',
+    digests: {},
+    owns: [],
+    holds: [0],
+  })
 
 const stable: GroupView = {
   state: 'stable',

@@ -265,6 +265,7 @@ describe('the cluster', () => {
   it('is told by any node: who is in it, who has what, and who owns a user', async () => {
     const info = encodeMember({
       id: 'node-2',
+      folder: 'its own',
       url: 'http://other:7400',
       version: '1',
       fingerprint: 'f',

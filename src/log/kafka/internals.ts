@@ -142,6 +142,7 @@ export interface Broker {
   produce(
     request: ProduceArguments,
   ): Promise<{ topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[] }>
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
   metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
 }
 

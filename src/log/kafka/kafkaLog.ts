@@ -124,6 +124,10 @@ class KafkaLog implements Log {
     }
   }
 
+  dismiss(group: string, memberId: string): Promise<void> {
+    return this.lookup.dismiss(group, memberId)
+  }
+
   /** Trap: a broker that has just come up knows no coordinator of the group yet, and kafkajs asks once. */
   private async patiently<T>(ask: () => Promise<T>): Promise<T> {
     const deadlineMs = performance.now() + COORDINATOR_WAIT_MS

@@ -86,6 +86,16 @@ export class Lookup {
     })
   }
 
+  /** Leaves a group in the name of a member whose process is gone. */
+  async dismiss(group: string, memberId: string): Promise<void> {
+    await this.trying(`taking a dead member out of group ${group}`, async () => {
+      const coordinator = await this.cluster.findGroupCoordinator({ groupId: group })
+      await coordinator.leaveGroup({ groupId: group, memberId }).catch((error: Error) => {
+        if (rootCause(error).type !== 'UNKNOWN_MEMBER_ID') throw error
+      })
+    })
+  }
+
   async close(): Promise<void> {
     this.closed = true
     await this.cluster.disconnect()
