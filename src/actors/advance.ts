@@ -9,7 +9,9 @@ import type { RawChunk } from '../log/chunk.ts'
 import type { Flags } from './arrival.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOutput } from './output.ts'
+import type { Onlooker } from './partitionOptions.ts'
 import { again, patiently, type Waiting } from './preparing.ts'
+import type { Slice } from './slice.ts'
 import type { SnapshotSchedule } from './snapshotSchedule.ts'
 import type { Spill } from './spill.ts'
 import type { Store } from './store.ts'
@@ -24,8 +26,9 @@ export interface AdvanceParts {
   readonly output: PartitionOutput
   readonly schedule: SnapshotSchedule
   readonly flags: Flags
+  readonly slice: Slice
   readonly waiting: Waiting
-  readonly observe?: (state: JoinState) => void
+  readonly onlooker?: Onlooker
 }
 
 /** The chunk in hand, with its records that go to the dead letters. */
@@ -36,37 +39,61 @@ export interface InHand {
 }
 
 export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InHand): Promise<void> {
-  const { state: s, output, store } = parts
+  const { state: s, output, store, slice, onlooker } = parts
   if (inHand !== undefined) {
     for (const { i, reason, decided } of inHand.dead)
       output.dead(inHand.chunk, i, inHand.source, reason, decided, stampMs)
   }
   const loading = store.load(s.batch, s.lastWatermarkMs)
   if (loading !== undefined) await loading
+  slice.begin()
   gather(s)
   parts.schedule.beforeTurns()
-  const crashed = parts.users.turns()
-  if (crashed !== undefined) await crashed
+  await parts.users.turns(slice)
   const restoring = parts.spill.restore()
   if (restoring !== undefined) await restoring
-  for (const k of orderSealed(s)) {
-    const waiting = output.sample(s, k, stampMs)
-    if (waiting !== undefined)
-      await patiently(
-        again(waiting, () => output.sample(s, k, stampMs)),
-        parts.waiting,
-      )
-  }
-  for (const k of orderGaveUp(s)) {
-    const waiting = output.gaveUp(s, k, stampMs)
-    if (waiting !== undefined)
-      await patiently(
-        again(waiting, () => output.gaveUp(s, k, stampMs)),
-        parts.waiting,
-      )
-  }
-  parts.observe?.(s)
+  // Seen before it is made: who makes the sample waits for nobody, and it is seen once more where making it is tried again.
+  await emit(parts, orderSealed(s), (k) => {
+    onlooker?.sealed(s, k)
+    return output.sample(s, k, stampMs)
+  })
+  await emit(parts, orderGaveUp(s), (k) => {
+    onlooker?.gaveUp(s, k)
+    return output.gaveUp(s, k, stampMs)
+  })
+  onlooker?.done(s)
   if (s.batch !== undefined) parts.flags.note(s, s.batch)
-  settleBatch(s, (user) => parts.memory.emptied(user))
+  const emptied = (user: number): void => parts.memory.emptied(user)
+  const isOver = (): boolean => slice.isOver()
+  while (!settleBatch(s, emptied, isOver)) await slice.next()
   store.settle()
+}
+
+/** Makes one output; promises where it has to wait, and is then done when the promise is. */
+type Make = (k: number) => Promise<void> | undefined
+
+/** One after the other, in slices, and no more at a time than the output may hold. */
+async function emit({ output, slice, waiting }: AdvanceParts, order: Int32Array, make: Make): Promise<void> {
+  const last: { made?: Promise<void> } = {}
+  for (let at = 0; at < order.length; ) {
+    at = emitFrom(at, order, slice, make, last)
+    const { made } = last
+    if (made !== undefined) {
+      const k = order[at - 1]
+      const patient = again(made, () => make(k))
+      await patiently(patient, waiting)
+    } else if (at < order.length) {
+      if (output.isFull) await output.flush()
+      await slice.next()
+    }
+  }
+}
+
+/** Up to the end of the slice, or to one that has to wait; returns the next index. A loop that is never left half-way. */
+function emitFrom(first: number, order: Int32Array, slice: Slice, make: Make, last: { made?: Promise<void> }): number {
+  for (let at = first; at < order.length; at++) {
+    last.made = make(order[at])
+    if (last.made !== undefined || slice.isOver()) return at + 1
+  }
+  return order.length
 }

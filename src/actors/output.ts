@@ -61,6 +61,8 @@ export interface OutputOptions {
   readonly outlets: Outlets
   readonly topics: readonly string[]
   readonly readers: readonly SourceReader[]
+  /** What may wait to be sent. */
+  readonly outputBytes: number
   /** Of samples, from their deadline to now. */
   readonly emissions: Durations
   readonly onDeadLetter?: (source: number, offset: number) => void
@@ -80,6 +82,7 @@ export class PartitionOutput {
   /** A row's texts, side by side: they lie in several blocks of the arena. The payload is encoded from where it lies. */
   private scratch = Buffer.allocUnsafe(64 * 1024)
 
+  private readonly limitBytes: number
   private readonly emissions: Durations
   private readonly onDead: OutputOptions['onDead']
   private readonly onDeadLetter: OutputOptions['onDeadLetter']
@@ -90,6 +93,7 @@ export class PartitionOutput {
     this.starts = new Int32Array(options.outlets.samples.length + 1)
     this.topics = options.topics
     this.readers = options.readers
+    this.limitBytes = options.outputBytes
     this.emissions = options.emissions
     this.onDead = options.onDead
     this.onDeadLetter = options.onDeadLetter
@@ -269,11 +273,12 @@ export class PartitionOutput {
     ])
   }
 
-  get bufferedBytes(): number {
+  /** Whether it is to be flushed before more is made. */
+  get isFull(): boolean {
     let bytes = 0
     for (const { sinks } of this.outlets.samples) for (const sink of sinks) bytes += sink.bufferedBytes
     for (const topic of this.sideTopics()) bytes += topic.bufferedBytes
-    return bytes
+    return bytes > this.limitBytes
   }
 
   private sideTopics(): readonly SideOutlet[] {

@@ -3,9 +3,8 @@
  *
  *   chunk -> columns -> admit (clocks, keying) -> a turn a user -> order -> encode -> sinks        commit
  *
- * Owns: the join state, the user actors, the inbox, the positions. Nothing else touches them.
- * Invariants:
- * 1. One thing at a time: a chunk, a tick, a capture of what is to be committed, each runs to its end (`exclusive`).
+ * Owns: the join state, the user actors, the inbox, the positions. Nothing else touches them. Invariants:
+ * 1. One thing at a time: a chunk, a tick, a capture of what is to be committed, each runs to its end (`turnstile`).
  * 2. Until replay is through nothing is emitted, sealed or counted.
  * 3. `position` says what was joined; a record below it is skipped uncounted, whatever the log client hands in.
  *
@@ -35,6 +34,7 @@ import { Quarantine } from './quarantine.ts'
 import { Rebuild, type Recovered } from './rebuild.ts'
 import type { Culprit } from './restart.ts'
 import { Restarter } from './restarter.ts'
+import { Slice } from './slice.ts'
 import { SnapshotSchedule } from './snapshotSchedule.ts'
 import { Spill } from './spill.ts'
 import { Store } from './store.ts'
@@ -114,8 +114,8 @@ export class Partition {
     const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags, turnstile } = this
     this.schedule = new SnapshotSchedule(options, { state, store, spill, turnstile })
-    const { observe } = options
-    this.parts = { state, users, store, spill, memory, output, flags, waiting, observe, schedule: this.schedule }
+    const kept = { state, store, spill, flags, schedule: this.schedule }
+    this.parts = { ...kept, users, memory, output, waiting, onlooker: options.onlooker, slice: new Slice() }
     const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())
     const { batch, position, coveredTo, rates } = this
     const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }
@@ -383,7 +383,7 @@ export class Partition {
     this.rates.recordsJoined += batch.count
     this.rates.batches.add(this.options.clock.monotonicMs() - startedMs)
     if (this.inbox.bytes === 0) this.output.push()
-    if (this.output.bufferedBytes > this.options.outputBytes) await this.output.flush()
+    if (this.output.isFull) await this.output.flush()
   }
 
   private advance(inHand?: InHand): Promise<void> {

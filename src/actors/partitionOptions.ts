@@ -54,10 +54,17 @@ export interface PartitionOptions {
   readonly commitSoon: () => void
   /** Reads [from, to) of a source's log again. */
   readonly readLog: (source: number, from: number, to: number) => AsyncIterable<RawChunk>
-  /** Looks at what each batch has brought about, before it is settled. */
-  readonly observe?: (state: JoinState) => void
+  /** Looks on as what a batch has brought about goes out. */
+  readonly onlooker?: Onlooker
   /** Runs before each record of a turn; tests inject faults with it. */
   readonly beforeRecord?: BeforeRecord
+}
+
+/** Sees each batch's sealed views, then what was given up (by their places in the state's lists), then that it is done. */
+export interface Onlooker {
+  sealed(s: JoinState, k: number): void
+  gaveUp(s: JoinState, k: number): void
+  done(s: JoinState): void
 }
 
 /** What a commit would say, as of one moment between two batches. */

@@ -1,14 +1,5 @@
-/**
- * Takes one after the other while there is something to take; in between, everybody else gets a turn of the event loop.
- * All pumps of the process share it, one a turn: with `setImmediate` alone each turn would take a chunk of every
- * partition, and who asks a question would wait for all of them.
- */
-let turns: Promise<void> = Promise.resolve()
-
-function nextTurn(): Promise<void> {
-  turns = turns.then(() => new Promise(setImmediate))
-  return turns
-}
+/** Takes one after the other while there is something to take; in between, everybody else gets a turn of the event loop. */
+import { nextTurn } from './loopTurn.ts'
 
 export class Pump<T> {
   private isRunning = false

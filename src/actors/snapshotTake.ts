@@ -171,14 +171,10 @@ export class SnapshotTake {
     const { state, turnstile } = this.options
     const { users } = state
     let bucket = 0
-    let buckets = users.bucketCount
     while (bucket >= 0 && !this.isOver()) {
       await this.frames!.room()
       await turnstile.run(async () => {
         if (this.isOver()) return
-        // The table has grown: those that were taken are passed over.
-        if (users.bucketCount !== buckets) bucket = 0
-        buckets = users.bucketCount
         const untilMs = performance.now() + SLICE_MS
         this.timed(() => {
           bucket = users.walk(bucket, (user) => {

@@ -14,6 +14,7 @@ import { type ActorSystemRef, type Ref, spawnStateless, stop } from 'nact'
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
+import type { Slice } from './slice.ts'
 import { actorOf, type NactActor, slimParent, TURN, type TurnMessage, UserActor, type UserBehaviour } from './user.ts'
 
 /** What a live actor was measured to take of the heap. */
@@ -51,14 +52,24 @@ export class Users implements UserBehaviour {
     slimParent(this.supervisor)
   }
 
-  /** Gives every touched user its turn. A promise only if one crashed. */
-  turns(): Promise<void> | undefined {
-    const { touched } = this.state
-    for (let k = 0; k < touched.length; k++) this.actorFor(touched.items[k]).tell(TURN)
-    if (this.waiting.length === 0) return undefined
+  /** Gives every touched user its turn, in slices. Resolves when all are done, those that crashed too. */
+  async turns(slice: Slice): Promise<void> {
+    const { length } = this.state.touched
+    for (let k = this.turnsFrom(0, slice); k < length; k = this.turnsFrom(k, slice)) await slice.next()
+    if (this.waiting.length === 0) return
     const waiting = this.waiting
     this.waiting = []
-    return Promise.all(waiting).then(() => {})
+    await Promise.all(waiting)
+  }
+
+  /** One slice, as long as nobody crashes: a user is rebuilt only when all others have had their turns. */
+  private turnsFrom(first: number, slice: Slice): number {
+    const { items, length } = this.state.touched
+    for (let k = first; k < length; k++) {
+      this.actorFor(items[k]).tell(TURN)
+      if (slice.isOver() && this.waiting.length === 0) return k + 1
+    }
+    return length
   }
 
   turn(user: number): void {

@@ -366,7 +366,7 @@ export class Node {
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.partitionFailed(index, error),
       ...toldOf(this.options.logger, this.topics, index),
-      observe: this.delays?.partition(index, shares),
+      onlooker: this.delays?.partition(index, shares),
       snapshots: this.snapshots,
       acceptLoss: this.options.acceptLoss,
       beforeRecord: this.options.beforeRecord,

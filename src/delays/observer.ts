@@ -2,7 +2,7 @@
  * Observes one partition's delays: for each view and group (engagement type) the delay of the first engagement, within
  * the windows and past them, up to a horizon. That is what decides whether a window would have made the view a positive.
  *
- * Looks at each batch once, after its turns and before it is settled; changes nothing of the join. Within a batch and
+ * Looks at what each batch has brought about, as it goes out; changes nothing of the join. Within a batch and
  * over batches engagements are decided in the order of their times, so the first that is seen is the first there was,
  * save for those that came beyond the bound.
  *
@@ -47,19 +47,20 @@ export class DelayObserver {
     return Math.min(this.horizonMs, Math.max(0, this.watermarkMs - this.views.oldestMs))
   }
 
-  /** After a batch's turns, before it is settled. */
-  observe(s: JoinState): void {
+  /** All sealed views of a batch come before what was given up: what is bound lies within the windows. */
+  sealed(s: JoinState, k: number): void {
+    const view = s.sealed.items[k]
+    this.seeBound(s, view, this.remember(s, view))
+  }
+
+  gaveUp(s: JoinState, k: number): void {
+    if (s.gaveUpReason.items[k] !== GAVE_UP_UNUSED) this.seeGivenUp(s, s.gaveUp.items[k])
+  }
+
+  /** After all of a batch, before it is settled: the watermark may have jumped past a horizon, and these came before. */
+  done(s: JoinState): void {
     this.watermarkMs = s.lastWatermarkMs
-    // What is bound lies within the windows, so before what was given up.
-    for (let k = 0; k < s.sealed.length; k++) {
-      const view = s.sealed.items[k]
-      this.seeBound(s, view, this.remember(s, view))
-    }
     this.histograms.sealedViews += s.sealed.length
-    for (let k = 0; k < s.gaveUp.length; k++) {
-      if (s.gaveUpReason.items[k] !== GAVE_UP_UNUSED) this.seeGivenUp(s, s.gaveUp.items[k])
-    }
-    // At last: the watermark may have jumped past a horizon, and these came before.
     while (this.views.oldestMs + this.horizonMs < this.watermarkMs) this.views.dropOldest()
   }
 

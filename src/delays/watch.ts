@@ -6,7 +6,6 @@
  */
 import type { Rules } from '../join/rules.ts'
 import { needsValue } from '../join/rules.ts'
-import type { JoinState } from '../join/state.ts'
 import { groupsOf } from './groups.ts'
 import { DelayHistograms } from './histograms.ts'
 import { DelayObserver } from './observer.ts'
@@ -32,11 +31,11 @@ export class DelayWatch {
   }
 
   /** What looks at a partition's batches, with an equal share of the memory. */
-  partition(index: number, partitions: number): (state: JoinState) => void {
+  partition(index: number, partitions: number): DelayObserver {
     const { rules, horizonMs, memoryBytes } = this.options
     const observer = new DelayObserver(rules, this.histograms, horizonMs, Math.floor(memoryBytes / partitions))
     this.observers.set(index, observer)
-    return (state) => observer.observe(state)
+    return observer
   }
 
   /** The partition is another node's now. */

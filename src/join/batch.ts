@@ -216,29 +216,38 @@ export function gatherUser(s: JoinState, user: number): void {
 /**
  * After output: forgets what the batch is done with. Sealed views are remembered from here on, given-up engagements and
  * forgotten views are freed, and users of whom nothing is left are handed to `emptied`, which decides what becomes of
- * their blocks.
+ * their blocks. False: `isOver` asked for a pause, and it is to be called again.
  */
-export function settleBatch(s: JoinState, emptied: (user: number) => void): void {
-  for (let k = 0; k < s.gaveUp.length; k++) E.freeEngagement(s, s.gaveUp.items[k])
-  for (let k = 0; k < s.sealed.length; k++) remember(s, s.sealed.items[k])
-  for (let k = 0; k < s.forgotten.length; k++) {
-    const view = s.forgotten.items[k]
-    const user = B.u32(s.arena, view, L.V_USER)
-    E.freeView(s, view)
-    // Stored before this is committed, the user would lack a view that the commit still remembers.
-    B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
-    if (B.u32(s.arena, user, L.U_BATCH) !== s.batchNumber && isEmptyUser(s, user)) emptied(user)
+export function settleBatch(
+  s: JoinState,
+  emptied: (user: number) => void,
+  isOver: () => boolean = () => false,
+): boolean {
+  while (s.gaveUp.length > 0) E.freeEngagement(s, s.gaveUp.pop())
+  while (s.sealed.length > 0) {
+    remember(s, s.sealed.pop())
+    if (isOver()) return false
+  }
+  while (s.forgotten.length > 0) {
+    forget(s, s.forgotten.pop(), emptied)
+    if (isOver()) return false
   }
   for (let k = 0; k < s.touched.length; k++) if (isEmptyUser(s, s.touched.items[k])) emptied(s.touched.items[k])
-  s.sealed.clear()
   s.sealedFire.clear()
-  s.gaveUp.clear()
   s.gaveUpFire.clear()
   s.gaveUpReason.clear()
-  s.forgotten.clear()
   s.lateRecords.clear()
   s.batch = undefined
   s.settle()
+  return true
+}
+
+function forget(s: JoinState, view: number, emptied: (user: number) => void): void {
+  const user = B.u32(s.arena, view, L.V_USER)
+  E.freeView(s, view)
+  // Stored before this is committed, the user would lack a view that the commit still remembers.
+  B.setU32(s.arena, user, L.U_TOUCHED, s.batchNumber)
+  if (B.u32(s.arena, user, L.U_BATCH) !== s.batchNumber && isEmptyUser(s, user)) emptied(user)
 }
 
 function remember(s: JoinState, view: number): void {

@@ -18,6 +18,11 @@ export class NumberList<T extends Numbers> {
     this.items[this.length++] = value
   }
 
+  /** Takes the last one; there must be one. */
+  pop(): number {
+    return this.items[--this.length]
+  }
+
   /** Makes room for `length` entries without changing how many there are. */
   reserve(length: number): void {
     if (length <= this.items.length) return

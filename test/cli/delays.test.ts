@@ -27,7 +27,7 @@ async function serve(watch: DelayWatch | undefined, id: string): Promise<{ close
 function watch(): DelayWatch {
   const rules = rulesOf(place.config)
   const made = new DelayWatch({ rules, horizonMs: 3_600_000, memoryBytes: 1 << 20, startedMs: 1_700_000_000_000 })
-  made.partition(0, 1)(new JoinState(rules, 2))
+  made.partition(0, 1).done(new JoinState(rules, 2))
   return made
 }
 

@@ -41,7 +41,9 @@ function observed(config: OracleConfig, events: readonly OracleEvent[], horizonM
   const join = new PureJoin(config)
   let leastReachMs = Number.POSITIVE_INFINITY
   join.observe = (state) => {
-    observer.observe(state)
+    for (let k = 0; k < state.sealed.length; k++) observer.sealed(state, k)
+    for (let k = 0; k < state.gaveUp.length; k++) observer.gaveUp(state, k)
+    observer.done(state)
     leastReachMs = Math.min(leastReachMs, observer.reachMs)
   }
   const random = new Random(7)

@@ -81,6 +81,30 @@ describe('a chain table', () => {
     expect(longest).toBeLessThan(12)
   })
 
+  test('is walked without leaving out what was there, while others come and go', () => {
+    const arena = new Arena()
+    const table = new ChainTable(arena, NEXT_WORD, HASH_WORD)
+    const blocks = Array.from({ length: 1000 }, (_, k) => newBlock(arena, Math.imul(k, 7919) >>> 0))
+    for (const block of blocks) table.insert(block)
+    const seen = new Set<number>()
+    const others: number[] = []
+    for (let bucket = 0, k = 0; bucket >= 0; k++) {
+      let left = 20
+      bucket = table.walk(bucket, (block) => {
+        seen.add(block)
+        return left-- > 0
+      })
+      for (let more = 0; more < 30 && k < 100; more++) {
+        const other = newBlock(arena, Math.imul(others.length, 104_729) >>> 0)
+        table.insert(other)
+        others.push(other)
+      }
+      if (k % 3 === 0 && others.length > 0) table.remove(others.pop()!)
+    }
+    expect(others.length).toBeGreaterThan(1000)
+    expect(blocks.filter((block) => !seen.has(block))).toEqual([])
+  })
+
   test('is scanned round and round without leaving anything out', () => {
     const arena = new Arena()
     const table = new ChainTable(arena, NEXT_WORD, HASH_WORD)

@@ -97,6 +97,7 @@ test('an event of before that crashed its actor when it fell due says it by what
     },
   }
   const output = new PartitionOutput({
+    outputBytes: 1 << 20,
     partition: 1,
     outlets: { samples: [], late: nowhere, orphans: nowhere, deadLetters },
     topics: ['all'],
