@@ -48,7 +48,8 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
   if (loading !== undefined) await loading
   slice.begin()
   gather(s)
-  parts.schedule.beforeTurns()
+  const capturing = parts.schedule.beforeForgetting(slice)
+  if (capturing !== undefined) await capturing
   await parts.users.turns(slice)
   const restoring = parts.spill.restore()
   if (restoring !== undefined) await restoring

@@ -113,7 +113,7 @@ export class Partition {
     this.coveredTo = new Float64Array(sources)
     const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags, turnstile } = this
-    this.schedule = new SnapshotSchedule(options, { state, store, spill, turnstile })
+    this.schedule = new SnapshotSchedule(options, { state, users, store, spill, turnstile })
     const kept = { state, store, spill, flags, schedule: this.schedule }
     this.parts = { ...kept, users, memory, output, waiting, onlooker: options.onlooker, slice: new Slice() }
     const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())

@@ -4,13 +4,17 @@
  *
  * How it fails: a snapshot that fails is a log line; the next one is tried when it is due.
  */
+import * as B from '../join/blocks.ts'
+import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
 import type { Capture, PartitionOptions } from './partitionOptions.ts'
+import type { Slice } from './slice.ts'
 import { SnapshotTake, type TakeResult } from './snapshotTake.ts'
 import type { Spill } from './spill.ts'
 import type { Store, StoreWatcher } from './store.ts'
 import type { Turnstile } from './turnstile.ts'
+import type { Users } from './users.ts'
 
 /** What all partitions of a node share. */
 export interface SharedSnapshots {
@@ -26,6 +30,7 @@ export interface SharedSnapshots {
 
 export interface ScheduleParts {
   readonly state: JoinState
+  readonly users: Users
   readonly store: Store
   readonly spill: Spill
   readonly turnstile: Turnstile
@@ -74,8 +79,10 @@ export class SnapshotSchedule implements StoreWatcher {
     shared.taking = partition
     this.dueMs = clock.monotonicMs() + shared.everyMs
     this.parts.store.isHeld = true
-    this.take = new SnapshotTake({ ...this.options, ...this.parts, shared }, capture)
-    this.running = this.run(this.take, batchNumber, shared)
+    const take = new SnapshotTake({ ...this.options, ...this.parts, shared }, capture)
+    this.take = take
+    this.parts.users.beforeTurn = (user) => take.before(user)
+    this.running = this.run(take, batchNumber, shared)
   }
 
   acknowledged(capture: Capture): void {
@@ -87,8 +94,17 @@ export class SnapshotSchedule implements StoreWatcher {
     if (this.take?.isOf(capture)) this.take.cancel()
   }
 
-  beforeTurns(): void {
-    this.take?.beforeTurns()
+  /** The batch in hand is about to forget views of these users; in slices. A promise only while a snapshot is taken. */
+  beforeForgetting(slice: Slice): Promise<void> | undefined {
+    return this.take === undefined ? undefined : this.takeForgotten(this.take, slice)
+  }
+
+  private async takeForgotten(take: SnapshotTake, slice: Slice): Promise<void> {
+    const { forgotten, arena } = this.parts.state
+    for (let k = 0; k < forgotten.length; k++) {
+      take.before(B.u32(arena, forgotten.items[k], L.V_USER))
+      if (slice.isOver()) await slice.next()
+    }
   }
 
   evicting(users: readonly number[]): void {
@@ -120,6 +136,7 @@ export class SnapshotSchedule implements StoreWatcher {
       onNote?.({ partition, error: (error as Error).message }, 'a shared snapshot was not published')
     } finally {
       this.take = undefined
+      this.parts.users.beforeTurn = undefined
       this.parts.store.isHeld = false
       shared.taking = undefined
     }

@@ -2,7 +2,7 @@
  * Taking a shared snapshot of a partition while it goes on joining.
  *
  * It stands for one commit: the state between two batches, at its capture. From then on users are encoded a few at a
- * time, between batches; a user that is about to change is encoded first (`beforeTurns`, `evicted`). So copy-on-write
+ * time, between batches; a user that is about to change is encoded first (`before`, `evicting`). So copy-on-write
  * goes by users, the one unit that nothing else reaches into: slabs, chains and free lists have no owner, and a barrier
  * at each of their writes would be paid by every event.
  *
@@ -44,7 +44,7 @@ export interface TakeResult {
   readonly users: number
   readonly views: number
   readonly bytes: number
-  /** The longest that a batch was kept waiting. */
+  /** The longest that it held up the batches at a stretch. */
   readonly longestStallMs: number
 }
 
@@ -138,13 +138,9 @@ export class SnapshotTake {
     return undefined
   }
 
-  /** The batch in hand is about to change these users. */
-  beforeTurns(): void {
-    const { touched, forgotten, arena } = this.options.state
-    this.timed(() => {
-      for (let k = 0; k < touched.length; k++) this.take(touched.items[k])
-      for (let k = 0; k < forgotten.length; k++) this.take(B.u32(arena, forgotten.items[k], L.V_USER))
-    })
+  /** The batch in hand is about to change this user. */
+  before(user: number): void {
+    if (B.u32(this.options.state.arena, user, L.U_SHARED) !== this.number) this.timed(() => this.take(user))
   }
 
   /** These users are about to leave memory. */

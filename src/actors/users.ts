@@ -27,6 +27,8 @@ export class Users implements UserBehaviour {
   live = 0
   restarts = 0
   passivated = 0
+  /** Sees each user right before its turn. */
+  beforeTurn: ((user: number) => void) | undefined
   private readonly state: JoinState
   private readonly takeTurn: (user: number) => void
   private readonly onCrash: CrashHandler
@@ -66,6 +68,7 @@ export class Users implements UserBehaviour {
   private turnsFrom(first: number, slice: Slice): number {
     const { items, length } = this.state.touched
     for (let k = first; k < length; k++) {
+      if (this.beforeTurn !== undefined) this.beforeTurn(items[k])
       this.actorFor(items[k]).tell(TURN)
       if (slice.isOver() && this.waiting.length === 0) return k + 1
     }

@@ -11,7 +11,9 @@ import { Spill } from '../../src/actors/spill.ts'
 import { Turnstile } from '../../src/actors/turnstile.ts'
 import type { SourceReader } from '../../src/codec/port.ts'
 import { admitTick } from '../../src/join/batch.ts'
+import * as B from '../../src/join/blocks.ts'
 import { emptyState } from '../../src/join/empty.ts'
+import * as L from '../../src/join/layout.ts'
 import type { JoinState } from '../../src/join/state.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
 import { SnapshotDamaged } from '../../src/snapshots/format.ts'
@@ -101,7 +103,11 @@ describe('a shared snapshot', () => {
           const highestMs = [...join.state.clocks.highestMs]
           const { take, done } = await takeOf(join.state, store)
           // The rest goes on over the snapshot that is being taken.
-          join.beforeTurns = () => take.beforeTurns()
+          join.beforeTurns = () => {
+            const { touched, forgotten, arena } = join.state
+            for (const user of touched.items.subarray(0, touched.length)) take.before(user)
+            for (const view of forgotten.items.subarray(0, forgotten.length)) take.before(B.u32(arena, view, L.V_USER))
+          }
           for (const batch of batches.slice(from)) {
             takeBatch(join, batch)
             if (random.chance(0.5)) await new Promise(setImmediate)
