@@ -61,6 +61,7 @@ export class Fleet {
     const { folder, brokers, delivery, program } = this.options
     const config = join(folder, 'config', id)
     node.state = 'starting'
+    const life = ++node.life
     await writeConfig(config, {
       brokers,
       dataFolder: this.dataFolder(id),
@@ -70,6 +71,8 @@ export class Fleet {
     })
     await mkdir(join(folder, 'logs'), { recursive: true })
     node.log ??= createWriteStream(join(folder, 'logs', `${id}.log`), { flags: 'a' })
+    // Killed by a fault before it was there.
+    if (node.life !== life) return
     const isDamaged = node.isDamaged
     node.isDamaged = false
     for (let tries = 1; ; tries++) {
@@ -156,6 +159,7 @@ export class Fleet {
     node.process = undefined
     node.url = undefined
     node.state = 'down'
+    node.life++
     return process
   }
 
@@ -168,6 +172,8 @@ export class Fleet {
 class FleetNode implements Member {
   readonly id: string
   state: MemberState = 'down'
+  /** Counts its starts and ends. */
+  life = 0
   url: string | undefined
   process: NodeProcess | undefined
   log: WriteStream | undefined
