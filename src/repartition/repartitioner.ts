@@ -14,6 +14,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
+import { prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -163,9 +164,9 @@ export class Repartitioner {
   private async take(index: number, chunk: RawChunk): Promise<void> {
     const lane = this.lanes.all[index]
     const { epoch } = lane
-    const waiting = this.router.prepare(lane, chunk)
-    if (waiting !== undefined) await waiting
-    if (lane.epoch !== epoch || !lane.isOwned || chunk.nextOffset <= lane.position) return
+    const isStopped = (): boolean => this.isStopped || lane.epoch !== epoch
+    await prepared(this.options.readers[lane.source], chunk, { isStopped, onTrouble: this.options.onTrouble })
+    if (isStopped() || !lane.isOwned || chunk.nextOffset <= lane.position) return
     const { clock, config } = this.options
     this.clocks.heard(index, clock.monotonicMs())
     this.records += this.router.route(lane, index, chunk, this.clocks, clock.wallMs())

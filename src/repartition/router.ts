@@ -44,11 +44,6 @@ export class Router {
     this.options = options
   }
 
-  /** Undefined where the chunk can be routed at once. */
-  prepare({ source }: Lane, chunk: RawChunk): Promise<void> | undefined {
-    return this.options.readers[source].prepare(chunk)
-  }
-
   /** Adds the chunk's records at and above the lane's position; moves its clock. Returns how many there were. */
   route(lane: Lane, index: number, chunk: RawChunk, clocks: Clocks, wallMs: number): number {
     const { sources, readers, byArrival } = this.options
