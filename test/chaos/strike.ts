@@ -134,11 +134,16 @@ export class Strike {
     this.parts.starting(this.parts.fleet.start(id))
   }
 
-  /** SIGTERM ends in 0; save where the machine is so slow that the process's own limit ended it. */
+  /**
+   * SIGTERM ends in 0; save where the machine is so slow that the process's own limit ended it, and where a process that
+   * had just been started could not hear it yet: then the signal itself ends it, and nothing has begun.
+   */
   async stop(id: string): Promise<void> {
+    const wasStarting = this.parts.fleet.member(id).state === 'starting'
     const startedMs = Date.now()
     const code = await this.parts.fleet.stop(id)
     const tookMs = Date.now() - startedMs
+    if (code === null && wasStarting) return
     if (code !== 0 && tookMs < STOP_LIMIT_MS)
       throw new Error(`SIGTERM ended ${id} with exit code ${code} after ${tookMs} ms`)
     if (code !== 0) this.slowStops++
