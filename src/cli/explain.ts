@@ -1,6 +1,6 @@
 /**
- * `postview explain <sampleId>`: why a sample has its labels. A node is asked where one runs; else the log is read here,
- * up to what was committed.
+ * `postview explain <sampleId>`: why a sample has its labels. A node is asked where one runs. Where none does, or where a
+ * node has looked through as much as it may, the log is read here, up to what was committed.
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -27,7 +27,7 @@ interface Options extends Where {
 
 const HELP = `
 A sample id made of user, item and time says where its view lies. A view's own id does not: then the
-topic of views is searched, newest first, which takes seconds a million views. --user keeps the search
+topic of views is searched, newest first, which takes a second a million views. --user keeps the search
 to one partition; with --at too nothing is searched. Where no node runs, what was committed counts.`
 
 export function addExplain(program: Command): void {
@@ -62,11 +62,12 @@ async function explain(sampleId: string, options: Options): Promise<Explanation>
     at: atMs === undefined ? undefined : String(atMs),
   })
   try {
-    return await askAny<Explanation>(path, options, INSIDE_LIMIT_MS)
+    const told = await askAny<Explanation>(path, options, INSIDE_LIMIT_MS)
+    if (told.search.isCut !== true || options.url !== undefined) return told
   } catch (error) {
     if (!(error instanceof NobodyError) || options.url !== undefined) throw error
-    return explainHere(loadConfig(options.config, process.env), { sampleId, user, atMs })
   }
+  return explainHere(loadConfig(options.config, process.env), { sampleId, user, atMs })
 }
 
 /** From the log alone. */

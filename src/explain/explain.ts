@@ -81,6 +81,7 @@ class Explaining {
   private readonly startedMs: number
   private readonly notes: string[] = []
   private recordsRead = 0
+  private isCut = false
 
   constructor(options: ExplainerOptions, topics: readonly string[], request: ExplainRequest) {
     this.options = options
@@ -99,7 +100,10 @@ class Explaining {
       if (clue.by === 'userAndTime') return this.notFound(clue.by, 'the user has no such view near that time')
     }
     const found = await this.search(partitions)
-    if (found === undefined) return this.notFound(clue?.by ?? 'scan', 'no view of this id is in the log')
+    if (found === undefined) {
+      const where = this.isCut ? `is among the newest ${this.recordsRead}` : 'is in the log'
+      return this.notFound(clue?.by ?? 'scan', `no view of this id ${where}`)
+    }
     const told = await this.attempt({ ...found, by: 'scan' }, partitions)
     return told ?? this.notFound('scan', 'the view lies in the log, and was refused by the join')
   }
@@ -126,9 +130,10 @@ class Explaining {
     })
     this.recordsRead += result.recordsRead
     if (result.found === undefined && !result.isWhole) {
+      this.isCut = true
       this.notes.push(
         `only the newest ${result.recordsRead} views were looked through: say the user (and the time) of the view, or ask ` +
-          'with a node that is stopped',
+          'by `postview explain`, which looks through all',
       )
     }
     return result.found
@@ -366,7 +371,8 @@ class Explaining {
 
   private searched(by: By, partition: number | null): ExplainedSearch {
     const tookMs = Math.round(this.options.nowMs() - this.startedMs)
-    return { from: 'log', by, partition, recordsRead: this.recordsRead, tookMs }
+    const { recordsRead, isCut } = this
+    return { from: 'log', by, partition, recordsRead, tookMs, ...(isCut && { isCut }) }
   }
 
   private async partitionCount(): Promise<number> {

@@ -2,8 +2,9 @@
  * GET /explain/<sampleId>: why a sample has its labels (explanation.ts). `user` and `at` (event time in ms, or ISO) say
  * where its view lies, where the id does not.
  *
- * Bounded: one explanation at a time, a few wait; a search goes through the newest MOST_SEARCHED views and says so. What
- * is read is read in small parts, between which the node joins on.
+ * Bounded: one explanation at a time, a few wait; a search goes through the newest MOST_SEARCHED views and says so (`isCut`):
+ * `postview explain` then looks through all by itself. The embedded log has no other reader than its node: there it is all.
+ * What is read is read in small parts, between which the node joins on.
  *
  * How it fails: 429 when too many wait; 400 for a query that is none; else with what the log says. Where the owner does
  * not answer, the log tells without it, and a note says so.
@@ -51,7 +52,8 @@ export function addExplainRoutes(app: FastifyInstance, inside: Inside): void {
         silence = told
       }
       if (queue.isFull) return reply.code(429).header('retry-after', '2').send({ error: 'too many explanations wait' })
-      const told = await queue.explain({ sampleId, user: query.user, atMs, mostRecords: MOST_SEARCHED })
+      const mostRecords = node.log.kind === 'embedded' ? undefined : MOST_SEARCHED
+      const told = await queue.explain({ sampleId, user: query.user, atMs, mostRecords })
       return silence === undefined ? told : { ...told, notes: [...told.notes, silence] }
     },
   )

@@ -143,4 +143,6 @@ export interface ExplainedSearch {
   /** Records that were read for it, all topics together. */
   readonly recordsRead: number
   readonly tookMs: number
+  /** The search ended at its bound: older views were not looked through. */
+  readonly isCut?: true
 }

@@ -116,5 +116,8 @@ describe('what is not sealed', () => {
     expect(told).toMatchObject({ status: 'notFound', engagements: [], view: null })
     const limited = await explainer.explain({ sampleId: 'no such view', mostRecords: 1 })
     expect(limited.notes.join()).toContain('were looked through')
+    expect(limited.summary).toMatch(/no view of this id is among the newest \d+\./)
+    expect(limited.search.isCut).toBe(true)
+    expect(told.search.isCut).toBeUndefined()
   })
 })
