@@ -53,7 +53,7 @@ export async function advance(parts: AdvanceParts, stampMs: number, inHand?: InH
   await parts.users.turns(slice)
   const restoring = parts.spill.restore()
   if (restoring !== undefined) await restoring
-  // Seen before it is made: who makes the sample waits for nobody, and it is seen once more where making it is tried again.
+  // The onlooker comes first; it sees one again where making it is tried again.
   await emit(parts, orderSealed(s), (k) => {
     onlooker?.sealed(s, k)
     return output.sample(s, k, stampMs)
