@@ -82,7 +82,7 @@ export class Fleet {
         node.url = await process.ready
         if (node.process !== process) return
         node.state = 'up'
-        void process.exited.then((code) => this.ended(node, process, code))
+        void process.exited.then((code) => this.ended(node, process, code, isDamaged))
         return
       } catch (error) {
         // Killed by a fault meanwhile.
@@ -163,8 +163,15 @@ export class Fleet {
     return process
   }
 
-  private ended(node: FleetNode, process: NodeProcess, code: number | null): void {
+  /** RocksDB may find what was harmed in the background, after the start: the node ends, and the next one starts afresh. */
+  private ended(node: FleetNode, process: NodeProcess, code: number | null, wasDamaged: boolean): void {
     if (node.process !== process) return
+    if (wasDamaged && code === 1 && /journal/.test(process.tail())) {
+      this.selfEnded++
+      this.leave(node.id)
+      this.start(node.id).catch((error: Error) => this.options.onEnded(error))
+      return
+    }
     this.options.onEnded(new Error(`${node.id} ended by itself with ${code}:\n${process.tail()}`))
   }
 }
