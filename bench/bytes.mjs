@@ -65,10 +65,8 @@ class Topic {
 }
 
 function report(what, events) {
-  const topics = { json: [], avro: [] }
-  for (const format of ['json', 'avro']) {
-    topics[format] = [0, 1].map(() => new Topic(format === 'json' ? 'none' : 'lz4'))
-  }
+  const pair = (compression) => [new Topic(compression), new Topic(compression)]
+  const topics = { json: pair('none'), avro: pair('lz4') }
   let count = 0
   for (const { topic, key, timeMs, json, avro: body } of events) {
     const keyBytes = Buffer.from(key)

@@ -50,7 +50,7 @@ try {
 }
 
 function environment(data) {
-  return { ...process.env, POSTVIEW_DATA_DIR: data, POSTVIEW_CONTROL_PORT: '0' }
+  return { ...process.env, POSTVIEW_DATA_DIR: data, POSTVIEW_CONTROL_PORT: '0', POSTVIEW_LOG_LEVEL: 'warn' }
 }
 
 async function postview(data, ...words) {
@@ -76,7 +76,7 @@ async function joinAll(name, records, isAsked) {
   const child = spawn(process.execPath, [join(ROOT, 'cluster.js'), 'start', '--config', configFolder], {
     cwd: folder,
     env: environment(data),
-    stdio: 'ignore',
+    stdio: ['ignore', 'ignore', 'inherit'],
   })
   try {
     const url = await addressIn(data)

@@ -223,7 +223,10 @@ export function settleBatch(
   emptied: (user: number) => void,
   isOver: () => boolean = () => false,
 ): boolean {
-  while (s.gaveUp.length > 0) E.freeEngagement(s, s.gaveUp.pop())
+  while (s.gaveUp.length > 0) {
+    E.freeEngagement(s, s.gaveUp.pop())
+    if (isOver()) return false
+  }
   while (s.sealed.length > 0) {
     remember(s, s.sealed.pop())
     if (isOver()) return false

@@ -10,7 +10,7 @@
  * 2. A clock is told behind the events it stands for, in every consolidated partition, and only by whoever owns the
  *    source partition. Silence counts by answers of the log, as in the join (join/clocks.ts).
  *
- * How it fails: `failed` rejects, once; nothing after it is committed.
+ * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited for.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'

@@ -98,10 +98,10 @@ export class Fleet {
     await this.leave(id)?.kill()
   }
 
-  /** SIGTERM; resolves with the exit code, when the process is gone. */
-  async stop(id: string): Promise<number | null> {
+  /** SIGTERM; resolves with the exit code, or the signal that ended it instead, when the process is gone. */
+  async stop(id: string): Promise<number | NodeJS.Signals | null> {
     const process = this.leave(id)
-    return process === undefined ? 0 : process.terminate()
+    return process === undefined ? 0 : ((await process.terminate()) ?? process.endedBy)
   }
 
   freeze(id: string): void {
@@ -166,7 +166,7 @@ export class Fleet {
   /** RocksDB may find what was harmed in the background, after the start: the node ends, and the next one starts afresh. */
   private ended(node: FleetNode, process: NodeProcess, code: number | null, wasDamaged: boolean): void {
     if (node.process !== process) return
-    if (wasDamaged && code === 1 && /journal/.test(process.tail())) {
+    if (wasDamaged && code === 1 && /^postview: journal: /m.test(process.tail())) {
       this.selfEnded++
       this.leave(node.id)
       this.start(node.id).catch((error: Error) => this.options.onEnded(error))

@@ -143,7 +143,7 @@ export class Strike {
     const startedMs = Date.now()
     const code = await this.parts.fleet.stop(id)
     const tookMs = Date.now() - startedMs
-    if (code === null && wasStarting) return
+    if (code === 'SIGTERM' && wasStarting) return
     if (code !== 0 && tookMs < STOP_LIMIT_MS)
       throw new Error(`SIGTERM ended ${id} with exit code ${code} after ${tookMs} ms`)
     if (code !== 0) this.slowStops++

@@ -57,6 +57,11 @@ export class NodeProcess {
     return !this.isOver
   }
 
+  /** The signal that ended it, where one did. */
+  get endedBy(): NodeJS.Signals | null {
+    return this.child.signalCode
+  }
+
   get pid(): number {
     return this.child.pid!
   }
