@@ -2,6 +2,7 @@
 import type { RawChunk } from '../log/chunk.ts'
 import type { Log } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
+import { endsOfPartition } from './ends.ts'
 
 /** The newest of them; a pipeline in order has few. */
 const MOST_DEAD_LETTERS = 20_000
@@ -25,7 +26,7 @@ export async function readDeadLetters(
   sources: readonly string[],
 ): Promise<DeadLetterNotes> {
   const notes = new Map<string, DeadLetterNote>()
-  const end = (await log.ends([topic])).find((each) => each.partition === partition)
+  const [end] = await endsOfPartition(log, [topic], partition)
   if (end === undefined) return { notes, isWhole: true }
   const from = Math.max(end.low, end.high - MOST_DEAD_LETTERS)
   for await (const chunk of log.readRange(topic, partition, from, end.high)) {

@@ -15,6 +15,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import type { Log } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
 import { NODE_HEADER } from '../sinks/batches.ts'
+import { endsOfPartition } from './ends.ts'
 import { EventLog } from './eventLog.ts'
 
 /** A sample is its view and some fields: so much larger than a view it may be. */
@@ -77,7 +78,7 @@ export async function findSample(
 ): Promise<{ found: FoundSample | undefined; recordsRead: number }> {
   const { log, topic, partition, viewTimeMs } = options
   const events = new EventLog({ log, topic: topic.topic, partition, reader: topic.reader, basis: 'event' })
-  const end = (await log.ends([topic.topic])).find((each) => each.partition === partition)
+  const [end] = await endsOfPartition(log, [topic.topic], partition)
   if (end === undefined) return { found: undefined, recordsRead: 0 }
   const near = await events.offsetBefore(viewTimeMs - 1, DISORDER_MS, end.low, end.high)
   const from = Math.max(end.low, near - BATCH_RECORDS)

@@ -21,7 +21,7 @@ import { findSample, type SampleTopic } from './emission.ts'
 import { type FoundView, findView, readIdentity } from './findView.ts'
 import { readGivenUp } from './givenUp.ts'
 import { type AsOf, joinRange, type RangeResult } from './range.ts'
-import { emitted, summaryOf } from './summary.ts'
+import { type Ahead, aheadNote, emitted, summaryOf } from './summary.ts'
 import { concerning, placeOf, type TellOptions, tellEngagement, tellLabels, tellSeal } from './tell.ts'
 import type { FoldedLabels, SeenView } from './witness.ts'
 
@@ -72,6 +72,9 @@ export class Explainer {
     return new Explaining(this.options, this.topics, request).run()
   }
 }
+
+/** `ahead`: the view lies beyond what was joined. */
+type Joined = RangeResult & { readonly ahead?: Ahead }
 
 /** One explanation under way. */
 class Explaining {
@@ -152,12 +155,7 @@ class Explaining {
     const ahead = await this.joined(clue, partition, partitions, NOTHING_JOINED(this.topics.length), dead)
     if (ahead.view === undefined)
       return isTakenOut === undefined ? undefined : this.takenOut(clue, partition, isTakenOut)
-    this.notes.push(
-      asOf === null
-        ? 'nothing was committed by the group yet: this is what the log says so far'
-        : 'the view lies beyond what was joined so far: this is what the log says, and nothing is decided yet',
-    )
-    return this.told({ ...ahead, isAhead: true }, { ...clue, by }, partition, dead)
+    return this.told({ ...ahead, ahead: asOf === null ? 'ofNothing' : 'ofTheJoin' }, { ...clue, by }, partition, dead)
   }
 
   private isTakenOut(clue: Clue, dead: DeadLetterNotes): string | undefined {
@@ -192,12 +190,7 @@ class Explaining {
     return result
   }
 
-  private async told(
-    result: RangeResult & { readonly isAhead?: boolean },
-    clue: Clue,
-    partition: number,
-    dead: DeadLetterNotes,
-  ): Promise<Explanation> {
+  private async told(result: Joined, clue: Clue, partition: number, dead: DeadLetterNotes): Promise<Explanation> {
     const view = result.view!
     const { rules } = this.options
     const { witness } = result.rerun
@@ -210,7 +203,7 @@ class Explaining {
     const { shown, leftOut } = concerning(view, witness.engagements)
     const values = view.seal?.values ?? witness.labelsNow(view)
     // What lies beyond what was joined is not sealed, whatever the log would make of it.
-    const isSealed = view.seal !== undefined && result.isAhead !== true
+    const isSealed = view.seal !== undefined && result.ahead === undefined
     const emission = await this.emission(view, values, partition)
     const noSample = dead.notes.get(`0:${view.offset}`)
     const status = noSample !== undefined ? 'quarantined' : isSealed || emission !== null ? 'sealed' : 'pending'
@@ -246,12 +239,13 @@ class Explaining {
   }
 
   private addNotes(
-    { rerun, isTrimmed }: RangeResult,
+    { rerun, isTrimmed, ahead }: Joined,
     view: SeenView,
     emission: ExplainedEmission | null,
     deadReason: string | undefined,
   ): void {
     const { notes } = this
+    if (ahead !== undefined) notes.push(aheadNote(ahead, emission !== null))
     if (deadReason !== undefined) notes.push(`the view is in the dead letters: ${deadReason}`)
     if (rerun.witness.leftOut > 0) notes.push(`the user has ${rerun.witness.leftOut} more events there, not looked at`)
     if (isTrimmed) notes.push('the log was read from its beginning: what retention has deleted before that is not seen')
@@ -263,6 +257,7 @@ class Explaining {
     }
     if (
       emission === null &&
+      ahead === undefined &&
       view.seal !== undefined &&
       this.options.samples !== undefined &&
       deadReason === undefined

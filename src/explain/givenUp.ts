@@ -5,6 +5,7 @@
 import type { LedgerBucket } from '../inspect/explanation.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { Log } from '../log/port.ts'
+import { endsOfPartition } from './ends.ts'
 
 /** The newest of each topic's partition. */
 const MOST_RECORDS = 200_000
@@ -24,7 +25,7 @@ export async function readGivenUp(
 ): Promise<GivenUpNotes> {
   const reasons = new Map<string, LedgerBucket>()
   let recordsRead = 0
-  for (const end of (await log.ends(topics)).filter((each) => each.partition === partition)) {
+  for (const end of await endsOfPartition(log, topics, partition)) {
     const from = Math.max(end.low, end.high - MOST_RECORDS)
     if (from >= end.high) continue
     for await (const chunk of log.readRange(end.topic, partition, from, end.high, READ_BYTES)) {

@@ -23,6 +23,17 @@ function numberOf(value: unknown): number | null {
   return value === null || value === undefined ? null : Number(value)
 }
 
+/** Of what a view lies ahead: of nothing, since nothing was committed yet, or of what was joined. */
+export type Ahead = 'ofNothing' | 'ofTheJoin'
+
+export function aheadNote(ahead: Ahead, isEmitted: boolean): string {
+  const where =
+    ahead === 'ofNothing' ? 'nothing was committed by the group yet' : 'the view lies beyond what was joined so far'
+  return isEmitted
+    ? `${where}: its sample lies in the topic already, and no commit tells of it yet`
+    : `${where}: this is what the log says, and nothing is decided yet`
+}
+
 export function summaryOf(e: Omit<Explanation, 'summary'>): string {
   const { view, labels, engagements, seal, status } = e
   const values = labels.map(({ name, value }) => `${name} ${value ?? 'null'}`).join(', ')

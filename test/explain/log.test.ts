@@ -111,6 +111,30 @@ describe('what is not sealed', () => {
     expect(told.notes.join()).toContain('nothing was committed by the group yet')
   })
 
+  test('before any node has made the topics of the output is told as that', async () => {
+    const { log, config, readers } = world
+    const sideOutputs = { late: 'no-late', orphans: 'no-orphans', deadLetters: 'no-dead-letters' }
+    const pipeline = { ...config.pipeline, sideOutputs }
+    const samples = { ...(await openSampleTopic(config.pipeline))!, topic: 'no-samples' }
+    const options = { log, pipeline, rules: rulesOf(config), readers, nowMs: () => 0 }
+    const unjoined = new Explainer({ ...options, samples, asOf: async () => null })
+    const [answer] = answers.values()
+    const told = await unjoined.explain({ sampleId: answer.sampleId })
+    expect(told).toMatchObject({ status: 'pending', seal: null, emission: null })
+    expect(told.notes).toEqual([expect.stringContaining('nothing was committed by the group yet')])
+  })
+
+  test('but was emitted, its commit still to come, is told as emitted', async () => {
+    const { log, config, readers } = world
+    const options = { log, pipeline: config.pipeline, rules: rulesOf(config), readers, nowMs: () => 0 }
+    const samples = await openSampleTopic(config.pipeline)
+    const uncommitted = new Explainer({ ...options, samples, asOf: async () => null })
+    const [answer] = answers.values()
+    const told = await uncommitted.explain({ sampleId: answer.sampleId })
+    expect(told).toMatchObject({ status: 'sealed', emission: { agrees: true } })
+    expect(told.notes).toEqual([expect.stringContaining('its sample lies in the topic already')])
+  })
+
   test('or is not there at all is told as that', async () => {
     const told = await explainer.explain({ sampleId: 'no such view' })
     expect(told).toMatchObject({ status: 'notFound', engagements: [], view: null })
