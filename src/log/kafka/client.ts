@@ -7,6 +7,7 @@ import type { KafkaConfig as ClientConfig, LogEntry, SASLOptions } from 'kafkajs
 import type { KafkaConfig, SaslConfig } from '../../config/model.ts'
 import type { Client } from './internals.ts'
 import { kafkajs } from './patch.ts'
+import { socketFactory } from './socket.ts'
 
 /** What is needed of pino. */
 export interface Logger {
@@ -40,6 +41,7 @@ export function createClient(kafka: KafkaConfig, clientId: string, logger: Logge
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
+    socketFactory,
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => (entry) => logger && relay(logger, entry),
   }

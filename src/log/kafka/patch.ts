@@ -12,11 +12,14 @@
  * 6. While all is paused, the reader says when to go on, where kafkajs would sleep out `maxWaitTimeInMs` after a resume.
  * 7. Requests that find a connection closed wait for one and the same connect, where each would open a socket of its own
  *    and all but the last would stay open for ever: the process would not end.
+ * 8. What is read is not joined with the nothing that was left of the answer before: an answer that comes whole is not
+ *    copied, and one whose memory went back (frames.ts) is not looked at again.
  *
  * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
  */
 import { createRequire } from 'node:module'
 import type * as KafkaJs from 'kafkajs'
+import { holdFrame } from './frames.ts'
 import type {
   AbortedTransaction,
   BatchCarrier,
@@ -72,6 +75,9 @@ export const wire = {
   createErrorFromCode: load<{ createErrorFromCode: (code: number) => Error }>('protocol/error').createErrorFromCode,
 }
 
+/** kafkajs's own sockets. */
+export const defaultSocketFactory = load<() => KafkaJs.ISocketFactory>('network/socketFactory')()
+
 /** kafkajs's loop of tries with growing waits. */
 export const createRetry =
   load<(options: KafkaJs.RetryOptions) => <T>(body: (bail: (error: Error) => void) => Promise<T>) => Promise<T>>(
@@ -118,6 +124,7 @@ async function rawMessages(decoder: Decoder): Promise<RawMessage[]> {
   const raw = decoder.readBytes(sizeBytes)
   const last = lastOffsetOf(raw)
   if (last < 0) return []
+  holdFrame(raw)
   const batchContext = { inTransaction: false, producerId: '-1' } as const
   return [{ offset: String(last), isControlRecord: false, key: null, batchContext, raw }]
 }
@@ -214,9 +221,21 @@ function patchGroup(): void {
     refuseDefaultOffset
 }
 
-/** Change 7. */
+interface ConnectionPrototype {
+  chunks: Buffer[]
+  bytesBuffered: number
+  connect(): Promise<unknown>
+  processData(read: Buffer): void
+}
+
+/** Changes 7 and 8. */
 function patchConnection(): void {
-  const connection = load<{ prototype: { connect(): Promise<unknown> } }>('network/connection').prototype
+  const connection = load<{ prototype: ConnectionPrototype }>('network/connection').prototype
+  const processData = connection.processData
+  connection.processData = function (read) {
+    if (this.bytesBuffered === 0) this.chunks = []
+    processData.call(this, read)
+  }
   const connect = connection.connect
   const underWay = new WeakMap<object, Promise<unknown>>()
   connection.connect = function () {

@@ -10,6 +10,7 @@
 import type { RawChunk } from '../chunk.ts'
 import { LogError } from '../port.ts'
 import { type Decode, decodeKafkaJs, decodeOwn } from './decode.ts'
+import { dropFrame } from './frames.ts'
 import type { Lookup } from './lookup.ts'
 import { rangeError } from './reader.ts'
 
@@ -52,6 +53,7 @@ async function fetchSome(lookup: Lookup, range: Range, from: number): Promise<Ra
       const aborted = fetched.abortedTransactions ?? []
       const parts = { topic, partition, raw: message.raw, from, highWatermark, maxInflatedBytes, aborted }
       const chunk = range.decode === 'own' ? decodeOwn(parts) : await decodeKafkaJs(parts, Number(message.offset))
+      dropFrame(message.raw)
       if (chunk.nextOffset > from) return chunk
     }
     if (performance.now() > deadlineMs) {

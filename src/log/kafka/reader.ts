@@ -21,6 +21,7 @@ import { type Logger, RETRY } from './client.ts'
 import { commitEntries } from './commit.ts'
 import { type Decode, decodeKafkaJs, decodeOwn, type Fetched } from './decode.ts'
 import { isPassing, rootCause, toLogError } from './errors.ts'
+import { dropFrame } from './frames.ts'
 import type { Client, GroupHooks, RawBatch } from './internals.ts'
 import type { Lookup } from './lookup.ts'
 import { Membership } from './membership.ts'
@@ -178,7 +179,10 @@ export class KafkaReader implements Reader {
     const { topic, partition, highWatermark, fetchedOffset, messages, abortedTransactions } =
       batch as unknown as RawBatch
     const from = this.membership.take(topic, partition, Number(fetchedOffset))
-    if (from === null) return
+    if (from === null) {
+      for (const { raw } of messages) dropFrame(raw)
+      return
+    }
     const [{ raw, offset }] = messages
     const { maxInflatedBytes } = this.options
     const fetched = {
@@ -200,6 +204,7 @@ export class KafkaReader implements Reader {
   private async handOver(fetched: Fetched, lastOffset: number, resolveOffset: (offset: string) => void): Promise<void> {
     const isOwn = this.parts.decode === 'own'
     const chunk = isOwn ? decodeOwn(fetched) : await decodeKafkaJs(fetched, lastOffset)
+    dropFrame(fetched.raw)
     if (!this.membership.advance(chunk.topic, chunk.partition, chunk.nextOffset)) return
     resolveOffset(String(chunk.nextOffset - 1))
     this.rangeTries = 0

@@ -5,12 +5,17 @@
  * Owns: the spare buffers, which are bounded. A buffer that is never given back is the collector's.
  * Invariant: a buffer is in one chunk at a time; giving it back twice does nothing.
  */
+import { discard } from './discard.ts'
+
 const MOST_BYTES = 16 << 20
 const MOST_BYTES_EACH = 4 << 20
 const STEP_BYTES = 128 << 10
+/** Without a chunk for so long, the spare buffers go back to the system. */
+const IDLE_MS = 5_000
 
 const spare: Buffer[] = []
 let spareBytes = 0
+let idle: NodeJS.Timeout | undefined
 
 export interface Pooled {
   readonly buffer: Buffer
@@ -21,6 +26,7 @@ export interface Pooled {
 export function takeBuffer(sizeBytes: number): Pooled {
   const whole = fitting(sizeBytes) ?? Buffer.allocUnsafeSlow(Math.ceil(sizeBytes / STEP_BYTES) * STEP_BYTES)
   let isTaken = true
+  idle = idle?.refresh() ?? setTimeout(dropSpare, IDLE_MS).unref()
   return {
     buffer: whole.subarray(0, sizeBytes),
     release: () => {
@@ -40,9 +46,18 @@ function fitting(sizeBytes: number): Buffer | undefined {
   return undefined
 }
 
+function dropSpare(): void {
+  for (const buffer of spare.splice(0)) discard(buffer)
+  spareBytes = 0
+}
+
 function giveBack(buffer: Buffer): void {
-  if (buffer.length > MOST_BYTES_EACH) return
+  if (buffer.length > MOST_BYTES_EACH) return discard(buffer)
   spare.push(buffer)
   spareBytes += buffer.length
-  while (spareBytes > MOST_BYTES) spareBytes -= spare.shift()!.length
+  while (spareBytes > MOST_BYTES) {
+    const oldest = spare.shift()!
+    spareBytes -= oldest.length
+    discard(oldest)
+  }
 }

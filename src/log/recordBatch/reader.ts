@@ -18,6 +18,7 @@ import { LogError, type LogErrorCode } from '../port.ts'
 import { AbortedProducers, type AbortedTransaction } from './aborted.ts'
 import { InflateError } from './bounds.ts'
 import { Cursor, Malformed } from './cursor.ts'
+import { discard } from './discard.ts'
 import { skipHeaders } from './headers.ts'
 import { inflate } from './inflate.ts'
 import * as layout from './layout.ts'
@@ -139,16 +140,18 @@ function flatten(sections: readonly Section[], nextOffset: number, options: Read
   const columns = new Columns(bytes, room, options.fromOffset)
   let at = 0
   for (const section of sections) {
+    const { length } = section.records
     if (!single) bytes.set(section.records, at)
     try {
-      columns.take(section, at)
+      columns.take(section, at, length)
     } catch (error) {
       if (error instanceof Malformed) throw refuse(options, section.baseOffset, 'CORRUPT', error.message, error)
       throw error
     }
-    at += section.records.length
+    if (!single && section.inflated) discard(section.records)
+    at += length
   }
-  return columns.chunk(nextOffset, options, pooled?.release)
+  return columns.chunk(nextOffset, options, pooled?.release ?? (() => discard(bytes)))
 }
 
 function refuse(options: ReadOptions, offset: number, code: LogErrorCode, why: string, cause?: Error): LogError {
@@ -181,12 +184,12 @@ class Columns {
     this.places = Array.from({ length: 6 }, () => new Int32Array(room))
   }
 
-  /** Takes the records of a section whose bytes lie at `at`. */
-  take(section: Section, at: number): void {
+  /** Takes the records of a section, whose bytes lie at `at`. */
+  take(section: Section, at: number, length: number): void {
     const { offset, stampMs, fromOffset } = this
     const [keyAt, keyLength, valueAt, valueLength, headersAt, headersLength] = this.places
     const stamped = !Number.isNaN(section.appendedMs)
-    const sectionEnd = at + section.records.length
+    const sectionEnd = at + length
     const cursor = new Cursor(this.bytes, at, sectionEnd)
     let lowest = 0
     for (let left = section.count; left > 0; left--) {

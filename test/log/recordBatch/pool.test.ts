@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { takeBuffer } from '../../../src/log/recordBatch/pool.ts'
 
 const MiB = 2 ** 20
@@ -34,5 +34,20 @@ describe('the pool of chunks', () => {
     const reused = again.filter(({ buffer }) => memories.has(buffer.buffer))
     expect(reused.length).toBeGreaterThan(0)
     expect(reused.length).toBeLessThanOrEqual(5)
+  })
+
+  test('gives its spare buffers back after some seconds without a chunk', async () => {
+    vi.useFakeTimers()
+    vi.resetModules()
+    const pool = await import('../../../src/log/recordBatch/pool.ts')
+    const first = pool.takeBuffer(MiB)
+    first.release()
+    vi.advanceTimersByTime(4_000)
+    const second = pool.takeBuffer(MiB)
+    expect(second.buffer.buffer).toBe(first.buffer.buffer)
+    second.release()
+    vi.advanceTimersByTime(6_000)
+    expect(pool.takeBuffer(MiB).buffer.buffer).not.toBe(first.buffer.buffer)
+    vi.useRealTimers()
   })
 })
