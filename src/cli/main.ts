@@ -2,28 +2,11 @@
 /**
  * The program: `postview`, and as `node cluster` its cluster commands.
  *
- * Exit codes: 0 done, 1 failed, 2 wrong use (a bad flag, a bad configuration, something that is not built), each with
- * one clear line on stderr.
+ * A node's process begins anew with the settings that pay for it, before anything of it is loaded.
  */
-import { CommanderError } from 'commander'
-import { AdmissionError } from '../cluster/admission.ts'
-import { SetupError } from '../cluster/finding.ts'
-import { SchemaError } from '../codec/error.ts'
-import { ConfigError } from '../config/problem.ts'
-import { makeProgram } from './program.ts'
-import { UsageError } from './usage.ts'
+import { fileURLToPath } from 'node:url'
+import { beginAnew } from '../cluster/processSettings.ts'
 
-const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
-
-try {
-  await makeProgram().parseAsync(process.argv)
-} catch (error) {
-  process.exitCode = exitCodeOf(error)
-}
-
-function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`postview: ${message}\n`)
-  return WRONG_USE.some((kind) => error instanceof kind) ? 2 : 1
-}
+const [, , command, subcommand] = process.argv
+if (command === 'cluster' && subcommand === 'start') beginAnew(process, fileURLToPath(import.meta.url))
+await import('./run.ts')

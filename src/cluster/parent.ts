@@ -18,6 +18,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from './node.ts'
+import { nodeSettings } from './processSettings.ts'
 import { RESTARTS_VARIABLE, Restarts } from './restarts.ts'
 
 /** Above a node's own limit (process.ts): a child that keeps to its own is never killed. */
@@ -92,8 +93,10 @@ class Parent {
     const { program = PROGRAM, stdout = process.stdout, stderr = process.stderr } = this.options
     child.waiting = undefined
     child.startedMs = performance.now()
+    const { execArgv, env } = nodeSettings(process)
     const started = fork(program, [...spec.args], {
-      env: { ...process.env, ...spec.env, [RESTARTS_VARIABLE]: String(restarts.count) },
+      execArgv: [...execArgv],
+      env: { ...env, ...spec.env, [RESTARTS_VARIABLE]: String(restarts.count) },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     })

@@ -1,0 +1,28 @@
+/**
+ * Runs the command that the process was started with.
+ *
+ * Exit codes: 0 done, 1 failed, 2 wrong use (a bad flag, a bad configuration, something that is not built), each with
+ * one clear line on stderr.
+ */
+import { CommanderError } from 'commander'
+import { AdmissionError } from '../cluster/admission.ts'
+import { SetupError } from '../cluster/finding.ts'
+import { SchemaError } from '../codec/error.ts'
+import { ConfigError } from '../config/problem.ts'
+import { makeProgram } from './program.ts'
+import { UsageError } from './usage.ts'
+
+const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
+
+try {
+  await makeProgram().parseAsync(process.argv)
+} catch (error) {
+  process.exitCode = exitCodeOf(error)
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`postview: ${message}\n`)
+  return WRONG_USE.some((kind) => error instanceof kind) ? 2 : 1
+}
