@@ -15,7 +15,8 @@ import { UsageError } from './usage.ts'
 const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
 
 try {
-  await makeProgram().parseAsync(process.argv)
+  const program = await makeProgram(process.argv[2])
+  await program.parseAsync(process.argv)
 } catch (error) {
   process.exitCode = exitCodeOf(error)
 }

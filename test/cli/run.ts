@@ -17,7 +17,8 @@ export async function run(...words: readonly string[]): Promise<Ran> {
   const before = process.exitCode
   process.exitCode = undefined
   try {
-    await makeProgram().parseAsync(['node', 'postview', ...words])
+    const program = await makeProgram(words[0])
+    await program.parseAsync(['node', 'postview', ...words])
     return { stdout: written.join(''), exitCode: process.exitCode }
   } finally {
     process.exitCode = before
