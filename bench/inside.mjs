@@ -14,10 +14,12 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { cpuSeconds } from './program.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const ASK_EVERY_MS = 100
 const FULL_ACTORS = 100_000
+const ANSWERS = 2_000
 const { values: given } = parseArgs({
   options: {
     views: { type: 'string', default: '1000000' },
@@ -94,6 +96,7 @@ async function joinAll(name, records, isAsked) {
     const metrics = await (await fetch(`${url}/metrics`)).text()
     const sums = [...metrics.matchAll(/^postview_batch_seconds_sum\{.*\} ([\d.e+-]+)$/gm)]
     const joinS = sums.reduce((sum, [, seconds]) => sum + Number(seconds), 0)
+    if (!isAsked) process.stdout.write(`${await costOfAnswers(child.pid, url)}\n`)
     return { joinS, liveActors: status.totals.liveActors, answerMs, asked: answerMs.length }
   } finally {
     const ended = new Promise((resolve) => child.once('close', resolve))
@@ -126,6 +129,19 @@ async function ask(url, answerMs, isFull, isOver) {
     }
     await sleep(Math.max(0, ASK_EVERY_MS - (performance.now() - startedMs)))
   }
+}
+
+/** What answers cost the node in CPU, all else at rest: told from noise where the difference of two joins is not. */
+async function costOfAnswers(pid, url) {
+  const before = cpuSeconds(pid)
+  const startedMs = performance.now()
+  for (let k = 0; k < ANSWERS; k++) await (await fetch(`${url}/users/user-${(k * 7919) % Number(given.users)}`)).json()
+  const tookMs = performance.now() - startedMs
+  const between = cpuSeconds(pid)
+  await sleep(tookMs)
+  const cpuMs = ((between - before - (cpuSeconds(pid) - between)) * 1000) / ANSWERS
+  const share = (cpuMs / ASK_EVERY_MS) * 100
+  return `an answer costs the node ${cpuMs.toFixed(2)} ms of CPU: ten a second are ${share.toFixed(2)} % of a core`
 }
 
 function spread(values) {
