@@ -5,9 +5,13 @@
  * Invariants:
  * 1. What waits is bounded in bytes a source: beyond it the source is paused, and resumed at half of it.
  * 2. The source that is furthest behind in time goes first, and a source further ahead than `alignWithinMs` of one that
- *    still has records to read waits, so that a backlog is joined in step.
+ *    still has records to read waits, so that a backlog is joined in step. It goes no further than that within a chunk
+ *    either (align.ts).
  */
+import type { EventBatch } from '../join/event.ts'
+import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { countWithin, splitChunk } from './align.ts'
 
 export interface InboxOptions {
   readonly sources: number
@@ -16,6 +20,8 @@ export interface InboxOptions {
   readonly pause: (source: number) => void
   readonly resume: (source: number) => void
 }
+
+type Basis = Rules['basis']
 
 interface Lane {
   readonly chunks: RawChunk[]
@@ -48,10 +54,18 @@ export class Inbox {
     this.options.pause(source)
   }
 
-  /** Puts a chunk back that was only partly taken. */
-  putBack(source: number, chunk: RawChunk): void {
-    this.lanes[source].chunks.unshift(chunk)
-    this.lanes[source].bytes += chunk.bytes.length
+  /**
+   * What of the chunk may be joined now, of which the batch was read: all, or as much as goes no further ahead than
+   * `alignWithinMs`. The rest is put back, and the batch has no more of it. `basis`: what the clocks go by.
+   */
+  inStep(source: number, chunk: RawChunk, batch: EventBatch, basis: Basis, progress: SourceProgress): RawChunk {
+    const count = countWithin(batch, this.limitMs(source, progress), basis)
+    if (count === batch.count) return chunk
+    const [head, rest] = splitChunk(chunk, count)
+    this.lanes[source].chunks.unshift(rest)
+    this.lanes[source].bytes += rest.bytes.length
+    batch.count = count
+    return head
   }
 
   waiting(source: number): number {
@@ -76,6 +90,18 @@ export class Inbox {
     const source = this.slowest(progress)
     if (source < 0 || this.isAhead(source, progress)) return undefined
     return { source, chunk: this.takeFrom(source)! }
+  }
+
+  /** The time up to which the source may go now, beyond its next record. */
+  private limitMs(source: number, progress: SourceProgress): number {
+    const { alignWithinMs } = this.options
+    if (alignWithinMs === Number.POSITIVE_INFINITY) return alignWithinMs
+    let limitMs = Number.POSITIVE_INFINITY
+    for (let other = 0; other < this.lanes.length; other++) {
+      if (other === source || !progress.hasMore(other)) continue
+      limitMs = Math.min(limitMs, progress.highestMs(other) + alignWithinMs)
+    }
+    return limitMs
   }
 
   takeFrom(source: number): RawChunk | undefined {

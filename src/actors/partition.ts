@@ -359,13 +359,13 @@ export class Partition {
     await prepared(reader, chunk, this.parts.waiting)
     if (this.stopped) return
     reader.read(chunk, this.batch)
-    await this.join(source, chunk)
+    skipBelow(this.batch, this.position[source])
+    await this.join(source, this.inbox.inStep(source, chunk, this.batch, this.state.rules.basis, this.progress))
   }
 
   private async join(source: number, chunk: RawChunk): Promise<void> {
     const { batch, state: s } = this
     const startedMs = this.options.clock.monotonicMs()
-    skipBelow(batch, this.position[source])
     s.clocks.heard(source, startedMs)
     const { partition, partitions, clock } = this.options
     const rules = { source, partition, partitions, wallMs: clock.wallMs(), isQuarantined: this.isQuarantined }

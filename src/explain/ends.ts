@@ -1,5 +1,5 @@
 /** Ends of one partition of topics that may not exist yet: no node has made the pipeline's outputs before the first start. */
-import type { Log, PartitionEnds } from '../log/port.ts'
+import { type Log, LogError, type PartitionEnds } from '../log/port.ts'
 
 /** Of those of the topics that exist, in the order of `topics`. */
 export async function endsOfPartition(
@@ -7,9 +7,15 @@ export async function endsOfPartition(
   topics: readonly string[],
   partition: number,
 ): Promise<readonly PartitionEnds[]> {
-  const known = new Set((await log.topics(topics)).map(({ topic }) => topic))
-  const there = topics.filter((topic) => known.has(topic))
-  if (there.length === 0) return []
-  const ends = await log.ends(there)
-  return there.flatMap((topic) => ends.filter((end) => end.topic === topic && end.partition === partition))
+  const ends = await Promise.all(topics.map((topic) => endsIfThere(log, topic)))
+  return ends.flat().filter((end) => end.partition === partition)
+}
+
+async function endsIfThere(log: Log, topic: string): Promise<readonly PartitionEnds[]> {
+  try {
+    return await log.ends([topic])
+  } catch (error) {
+    if (error instanceof LogError && error.code === 'UNKNOWN_TOPIC') return []
+    throw error
+  }
 }

@@ -245,7 +245,7 @@ class Explaining {
     deadReason: string | undefined,
   ): void {
     const { notes } = this
-    if (ahead !== undefined) notes.push(aheadNote(ahead, emission !== null))
+    if (ahead !== undefined && deadReason === undefined) notes.push(aheadNote(ahead, emission !== null))
     if (deadReason !== undefined) notes.push(`the view is in the dead letters: ${deadReason}`)
     if (rerun.witness.leftOut > 0) notes.push(`the user has ${rerun.witness.leftOut} more events there, not looked at`)
     if (isTrimmed) notes.push('the log was read from its beginning: what retention has deleted before that is not seen')

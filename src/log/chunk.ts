@@ -29,6 +29,6 @@ export interface RawChunk {
   /** Headers of record i, encoded as Kafka encodes them (count varint, then key and value); length 0 where there are none. */
   readonly headersAt: Int32Array
   readonly headersLength: Int32Array
-  /** Gives `bytes` to the next chunk; absent where they are nobody else's. */
+  /** Gives `bytes` back: they may be another chunk's afterwards, or empty. Absent where that is the collector's. */
   readonly release?: () => void
 }

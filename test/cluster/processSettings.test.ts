@@ -14,6 +14,7 @@ describe('the settings of a node', () => {
 
   test.each([
     { execArgv: ['--max-semi-space-size=64'], env: {} },
+    { execArgv: ['--min_semi_space_size=16'], env: {} },
     { execArgv: [], env: { NODE_OPTIONS: '--no-warnings --max-semi-space-size=64' } },
   ])('leave a young generation that the user has set', (given) => {
     expect(nodeSettings(given).execArgv).toEqual(given.execArgv)
@@ -43,7 +44,14 @@ describe('a process', () => {
   test('does so once, and not where Node cannot', () => {
     const execve = vi.fn()
     beginAnew(fake({ MALLOC_MMAP_THRESHOLD_: '262144' }, execve), '/app/main.js')
+    // As the system may leave it of what was set: nothing in the environment.
+    beginAnew({ ...fake({}, execve), execArgv: [YOUNG] }, '/app/main.js')
+    beginAnew({ ...fake({}, execve), channel: {} } as NodeJS.Process, '/app/main.js')
     expect(execve).not.toHaveBeenCalled()
+    const forbidden = (): never => {
+      throw new Error('not on this platform')
+    }
+    expect(() => beginAnew(fake({}, forbidden), '/app/main.js')).not.toThrow()
     expect(() => beginAnew(fake({}), '/app/main.js')).not.toThrow()
   })
 })

@@ -31,8 +31,8 @@ const BOUND_MS = 5_000
 const STEP_MS = 60_000
 const LOOK_EVERY_MS = 200
 const MEMORY = { state: '64MiB', actors: '16MiB', inFlight: '8MiB', output: '8MiB' }
-/** As docs/CONFIGURATION.md says for tight memory. */
-const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '262144' }
+/** As docs/CONFIGURATION.md says for tight memory, and as a node of a newer Node has it by itself. */
+const ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', NODE_OPTIONS: '--max-semi-space-size=8' }
 const SMALL_VIEWS = 100_000
 const BROKEN: Mutation = {
   file: 'journal/rocksPartition.ts',

@@ -3,13 +3,13 @@
  * which are fetches: a frame's memory goes back once each partition's part of it has been decoded, where the collector
  * would let some 60 MB of them gather.
  *
- * Invariant: a frame that was held as often as it was dropped is empty; nobody looks into a part that he has dropped. One
- * that is dropped less often is the collector's.
+ * Invariant: a large frame that was dropped as often as it was held is empty (Node 21 and newer); nobody looks into a part
+ * that he has dropped. One that is dropped less often is the collector's.
  */
 import { discard } from '../recordBatch/discard.ts'
 
 const LENGTH_BYTES = 4
-/** Far above any answer: one is some times `fetchBytesPerPartition`. "HTTP" as a length is more, and so is a TLS alert. */
+/** Far above any answer: a fetch has a limit, or is one batch beyond it. "HTTP" as a length is more, and so is a TLS alert. */
 export const MOST_FRAME_BYTES = 256 << 20
 /** Smaller ones are not worth it. */
 const LARGE_BYTES = 64 << 10
@@ -40,7 +40,7 @@ export function dropFrame(part: Buffer): void {
   if (frame !== undefined && --frame.holds === 0) discard(frame.bytes)
 }
 
-/** Puts frames together out of what is read. Pure. */
+/** Puts frames together out of what is read. */
 export class Frames {
   private readonly length = Buffer.alloc(LENGTH_BYTES)
   private lengthFilled = 0

@@ -16,7 +16,7 @@ import { defaultSocketFactory } from './patch.ts'
 const KEEP_ALIVE_DELAY_MS = 60_000
 const READ_BYTES = 256 << 10
 
-/** With TLS, kafkajs's own sockets: what is read there is decrypted first, and cannot be read into a buffer of ours. */
+/** With TLS, kafkajs's own sockets, whose answers are not framed here and are left to the collector. */
 export const socketFactory: ISocketFactory = (options) => {
   const { host, port, ssl, onConnect } = options
   return ssl ? defaultSocketFactory(options) : framedSocket(host, port, onConnect)

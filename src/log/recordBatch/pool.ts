@@ -10,7 +10,7 @@ import { discard } from './discard.ts'
 const MOST_BYTES = 16 << 20
 const MOST_BYTES_EACH = 4 << 20
 const STEP_BYTES = 128 << 10
-/** Without a chunk for so long, the spare buffers go back to the system. */
+/** Without a chunk given back for so long, the spare buffers go back to the system. */
 const IDLE_MS = 5_000
 
 const spare: Buffer[] = []
@@ -26,7 +26,6 @@ export interface Pooled {
 export function takeBuffer(sizeBytes: number): Pooled {
   const whole = fitting(sizeBytes) ?? Buffer.allocUnsafeSlow(Math.ceil(sizeBytes / STEP_BYTES) * STEP_BYTES)
   let isTaken = true
-  idle = idle?.refresh() ?? setTimeout(dropSpare, IDLE_MS).unref()
   return {
     buffer: whole.subarray(0, sizeBytes),
     release: () => {
@@ -55,6 +54,7 @@ function giveBack(buffer: Buffer): void {
   if (buffer.length > MOST_BYTES_EACH) return discard(buffer)
   spare.push(buffer)
   spareBytes += buffer.length
+  idle = idle?.refresh() ?? setTimeout(dropSpare, IDLE_MS).unref()
   while (spareBytes > MOST_BYTES) {
     const oldest = spare.shift()!
     spareBytes -= oldest.length
