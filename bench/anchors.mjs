@@ -10,6 +10,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { JOIN_CORE } from './measures.mjs'
+import { loadAverage } from './program.mjs'
 import { createTopics } from './topics.mjs'
 
 const DIGEST_MODULUS = 2n ** 53n - 1n
@@ -48,6 +49,7 @@ export class Anchors {
     const digest = String(BigInt(input.answer.digest) % DIGEST_MODULUS)
     writeFileSync(expect, JSON.stringify({ views: input.answer.views, input: input.answer.events, digest }))
     const out = `samples-${script}`
+    const load = loadAverage()
     const result = this.run(script, args, {
       VIEWS: input.topics[0],
       ENGAGEMENTS: input.topics[1],
@@ -62,6 +64,7 @@ export class Anchors {
       eventsPerS: result.whole_input_rate_per_s ?? result.rate_per_s,
       peakBytes: result.peak_rss_mb * 2 ** 20,
       isRight: true,
+      load,
     }
   }
 
