@@ -2,6 +2,10 @@
  * Generated events to a node's control server: `POST /topics/<topic>`, with JSON lines, or Avro records each behind its
  * length (4 bytes, big-endian). The server finds the key and the partition from the mapped user id.
  *
+ * The first requests are small, and of all topics: generated events lie in the past, and a node that has heard nothing of
+ * a source for a while would let the first large request of another move its clock beyond all that the silent one is
+ * about to bring.
+ *
  * One request a topic at a time, so that events keep their order; 429 and 503 are waited out as Retry-After says, and
  * given up when the server has refused for too long. A request whose answer was lost is not sent again: that is an error.
  */
@@ -11,6 +15,8 @@ import { RecordError, RecordMaker } from './record.ts'
 import type { Target } from './target.ts'
 
 const REQUEST_BYTES = 256 * 1024
+/** Some seconds of event time; then twice as much each time. */
+const FIRST_REQUEST_BYTES = 2 * 1024
 const LENGTH_BYTES = 4
 const NEWLINE = Buffer.from('\n')
 const MAX_REFUSED_MS = 300_000
@@ -32,6 +38,7 @@ export class ServerTarget implements Target {
   private readonly headers: Readonly<Record<string, string>>
   private readonly lanes: readonly Lane[]
   private readonly sleep: Sleep
+  private requestBytes = FIRST_REQUEST_BYTES
 
   constructor(
     url: string,
@@ -64,10 +71,11 @@ export class ServerTarget implements Target {
       lane.parts.push(value, NEWLINE)
     }
     lane.sizeBytes += value.length + LENGTH_BYTES
-    return lane.sizeBytes >= REQUEST_BYTES ? this.flush() : undefined
+    return lane.sizeBytes >= this.requestBytes ? this.flush() : undefined
   }
 
   async flush(): Promise<void> {
+    this.requestBytes = Math.min(this.requestBytes * 2, REQUEST_BYTES)
     await Promise.all(this.lanes.map((lane) => this.post(lane)))
   }
 

@@ -120,6 +120,10 @@ class Shell {
     const program = new Command('')
       .exitOverride()
       .usage('COMMAND')
+      // As it is typed here: there is no program before it.
+      .configureHelp({
+        commandUsage: (command) => `${command.parent === null ? '' : command.name()} ${command.usage()}`.trim(),
+      })
       .configureOutput({
         writeOut: (text) => this.write(text),
         // It is told with the error that follows.
