@@ -7,30 +7,44 @@ import { REFUSED } from '../join/event.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
 
-/** How many of the batch's records may be joined now, if the source may go to `limitMs`: at least one that counts. */
-export function countWithin(batch: EventBatch, limitMs: number, basis: Rules['basis']): number {
+/** Of one chunk: what is left behind the last of them is cut again when its turn comes. */
+const MOST_CUTS = 1_000
+
+/**
+ * Where a chunk is to be cut, by the batch that was read of it: before the first record beyond `limitMs`, and from there on
+ * wherever a piece would hold more than `spanMs`, so that a chunk of sparse records is not read anew for each of them. A
+ * piece has at least one record that counts.
+ */
+export function cutsOf(batch: EventBatch, limitMs: number, spanMs: number, basis: Rules['basis']): number[] {
+  const cuts: number[] = []
+  if (limitMs === Number.POSITIVE_INFINITY) return cuts
   const { count, kind } = batch
   const timeMs = basis === 'arrival' ? batch.stampMs : batch.timeMs
-  if (limitMs === Number.POSITIVE_INFINITY) return count
-  let taken = 0
-  for (let i = 0; i < count; i++) {
+  let untilMs = limitMs
+  let isEmpty = true
+  for (let i = 0; i < count && cuts.length < MOST_CUTS; i++) {
     if (kind[i] >= REFUSED) continue
-    if (taken > 0 && timeMs[i] > limitMs) return i
-    taken++
+    if (!isEmpty && timeMs[i] > untilMs) {
+      cuts.push(i)
+      untilMs = timeMs[i] + spanMs
+    }
+    isEmpty = false
   }
-  return count
+  return cuts
 }
 
-/** The chunk's first `count` records, and the rest, which gives the bytes of both back. */
-export function splitChunk(chunk: RawChunk, count: number): readonly [RawChunk, RawChunk] {
-  const head = { ...part(chunk, 0, count), nextOffset: chunk.offset[count], release: undefined }
-  return [head, part(chunk, count, chunk.count)]
+/** The chunk in pieces, cut before these records. The last one gives the bytes of all back. */
+export function splitChunk(chunk: RawChunk, cuts: readonly number[]): readonly RawChunk[] {
+  return [...cuts, chunk.count].map((to, k) => {
+    const piece = part(chunk, cuts[k - 1] ?? 0, to)
+    return to === chunk.count ? piece : { ...piece, nextOffset: chunk.offset[to], release: undefined }
+  })
 }
 
 /** Records from..to, with no more of the bytes than they lie in. */
 function part(chunk: RawChunk, from: number, to: number): RawChunk {
   const [start, end] = span(chunk, from, to)
-  const column = (places: Int32Array): Int32Array => places.slice(from, to).map((at) => at - start)
+  const column = (places: Int32Array): Int32Array => places.subarray(from, to).map((at) => at - start)
   return {
     ...chunk,
     count: to - from,

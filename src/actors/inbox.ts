@@ -11,7 +11,7 @@
 import type { EventBatch } from '../join/event.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import { countWithin, splitChunk } from './align.ts'
+import { cutsOf, splitChunk } from './align.ts'
 
 export interface InboxOptions {
   readonly sources: number
@@ -59,12 +59,13 @@ export class Inbox {
    * `alignWithinMs`. The rest is put back, and the batch has no more of it. `basis`: what the clocks go by.
    */
   inStep(source: number, chunk: RawChunk, batch: EventBatch, basis: Basis, progress: SourceProgress): RawChunk {
-    const count = countWithin(batch, this.limitMs(source, progress), basis)
-    if (count === batch.count) return chunk
-    const [head, rest] = splitChunk(chunk, count)
-    this.lanes[source].chunks.unshift(rest)
-    this.lanes[source].bytes += rest.bytes.length
-    batch.count = count
+    const cuts = cutsOf(batch, this.limitMs(source, progress), this.options.alignWithinMs, basis)
+    if (cuts.length === 0) return chunk
+    const [head, ...rest] = splitChunk(chunk, cuts)
+    const lane = this.lanes[source]
+    lane.chunks.unshift(...rest)
+    for (const { bytes } of rest) lane.bytes += bytes.length
+    batch.count = cuts[0]
     return head
   }
 

@@ -1,7 +1,7 @@
 /** A chunk that holds minutes is joined in steps: no source goes further ahead of the others than it may. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { countWithin, splitChunk } from '../../src/actors/align.ts'
+import { cutsOf, splitChunk } from '../../src/actors/align.ts'
 import { Inbox, type SourceProgress } from '../../src/actors/inbox.ts'
 import { EventBatch, REFUSED } from '../../src/join/event.ts'
 import type { RawChunk } from '../../src/log/chunk.ts'
@@ -55,36 +55,45 @@ function batchOf(timesMs: readonly number[], refused: readonly number[] = []): E
 const text = fc.string({ unit: 'grapheme-ascii', maxLength: 5 })
 const rows = fc.array(fc.record({ key: text, value: fc.option(text) }), { minLength: 2, maxLength: 12 })
 
-test('a chunk in two is the same records, in no more bytes, which the second gives back', () => {
+test('a chunk in pieces is the same records, in no more bytes, which the last gives back', () => {
   fc.assert(
-    fc.property(rows, fc.nat(), (all, at) => {
-      const count = 1 + (at % (all.length - 1))
+    fc.property(rows, fc.array(fc.nat()), (all, places) => {
+      const cuts = [...new Set(places.map((at) => 1 + (at % (all.length - 1))))].sort((a, b) => a - b)
       let released = 0
       const chunk = chunkOf(all, () => released++)
-      const [head, rest] = splitChunk(chunk, count)
-      expect(rowsOf(head)).toEqual(all.slice(0, count))
-      expect(rowsOf(rest)).toEqual(all.slice(count))
-      expect([head.nextOffset, rest.nextOffset]).toEqual([chunk.offset[count], chunk.nextOffset])
-      expect([...head.offset, ...rest.offset]).toEqual([...chunk.offset])
-      expect(head.bytes.length + rest.bytes.length).toBeLessThanOrEqual(chunk.bytes.length)
-      expect(head.release).toBeUndefined()
-      rest.release!()
+      const pieces = splitChunk(chunk, cuts)
+      expect(pieces.map(rowsOf)).toEqual([0, ...cuts].map((from, k) => all.slice(from, cuts[k])))
+      expect(pieces.map(({ nextOffset }) => nextOffset)).toEqual([
+        ...cuts.map((to) => chunk.offset[to]),
+        chunk.nextOffset,
+      ])
+      expect(pieces.flatMap(({ offset }) => [...offset])).toEqual([...chunk.offset])
+      expect(pieces.reduce((sum, { bytes }) => sum + bytes.length, 0)).toBeLessThanOrEqual(chunk.bytes.length)
+      for (const { release } of pieces) release?.()
       expect(released).toBe(1)
+      expect(pieces.at(-1)!.release).toBeDefined()
     }),
   )
 })
 
-describe('as many records are joined', () => {
-  test('as come before the first that is too far ahead', () => {
-    expect(countWithin(batchOf([5, 9, 7, 11, 8]), 10, 'event')).toBe(3)
-    expect(countWithin(batchOf([5, 9, 7]), 10, 'event')).toBe(3)
-    expect(countWithin(batchOf([5, 9, 7]), 1_006, 'arrival')).toBe(1)
+describe('a chunk is cut', () => {
+  test('before the first record that is too far ahead', () => {
+    expect(cutsOf(batchOf([5, 9, 7, 11, 8]), 10, 10, 'event')).toEqual([3])
+    expect(cutsOf(batchOf([5, 9, 7]), 10, 10, 'event')).toEqual([])
+    expect(cutsOf(batchOf([5, 9, 7]), 1_006, 10, 'arrival')).toEqual([1])
+    expect(cutsOf(batchOf([5, 9, 7]), Number.POSITIVE_INFINITY, 10, 'event')).toEqual([])
   })
 
-  test('as make one that counts, however far ahead it is', () => {
-    expect(countWithin(batchOf([50, 51]), 10, 'event')).toBe(1)
-    expect(countWithin(batchOf([90, 50, 51], [0]), 10, 'event')).toBe(2)
-    expect(countWithin(batchOf([90, 90], [0, 1]), 10, 'event')).toBe(2)
+  test('behind one that counts, however far ahead it is', () => {
+    expect(cutsOf(batchOf([50, 51]), 10, 10, 'event')).toEqual([1])
+    expect(cutsOf(batchOf([90, 50, 51], [0]), 10, 10, 'event')).toEqual([2])
+    expect(cutsOf(batchOf([90, 90], [0, 1]), 10, 10, 'event')).toEqual([])
+  })
+
+  test('at once into all its pieces, and into so many at most', () => {
+    expect(cutsOf(batchOf([5, 15, 20, 25, 26, 40]), 10, 10, 'event')).toEqual([1, 4, 5])
+    const sparse = Array.from({ length: 5_000 }, (_, i) => i * 100)
+    expect(cutsOf(batchOf(sparse), 10, 10, 'event')).toHaveLength(1_000)
   })
 })
 
@@ -101,15 +110,18 @@ describe('an inbox', () => {
     { key: 'c', value: 'z' },
   ]
 
-  test('gives what goes no further ahead, and the rest the next time', () => {
+  test('gives what goes no further ahead, and the rest piece by piece', () => {
     const box = inbox()
     box.put(0, chunkOf(all))
     box.put(1, chunkOf(all))
     const { source, chunk } = box.take(progress(5, true))!
-    const batch = batchOf([14, 15, 16])
+    const batch = batchOf([15, 16, 30])
     const head = box.inStep(source, chunk, batch, 'event', progress(5, true))
-    expect([rowsOf(head), batch.count]).toEqual([all.slice(0, 2), 2])
+    expect([rowsOf(head), batch.count]).toEqual([all.slice(0, 1), 1])
+    expect(rowsOf(box.takeFrom(0)!)).toEqual(all.slice(1, 2))
     expect(rowsOf(box.takeFrom(0)!)).toEqual(all.slice(2))
+    box.takeFrom(1)
+    expect(box.bytes).toBe(0)
   })
 
   test('gives all where nobody else has anything to read', () => {

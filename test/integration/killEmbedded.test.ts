@@ -3,9 +3,9 @@ import { it } from 'vitest'
 import { expectKills } from '../support/crashRun.ts'
 import { crashTest } from '../support/crashTest.ts'
 
-const KILLS = 18
+const KILLS = 12
 
 it('a node that is killed at random on the embedded log loses and changes nothing', { timeout: 300_000 }, async () => {
-  const { run, outcome } = await crashTest({ log: 'embedded', seed: 1, kills: KILLS + 4 })
+  const { run, outcome } = await crashTest({ log: 'embedded', seed: 1, kills: KILLS + 3 })
   expectKills(run, outcome, KILLS)
 })

@@ -6,9 +6,9 @@ import { it } from 'vitest'
 import { expectKills } from '../support/crashRun.ts'
 import { crashTest } from '../support/crashTest.ts'
 
-const KILLS = 12
+const KILLS = 20
 /** A node starts again at once and may be killed before what it has emitted is durable: such a kill does not count. */
-const SPARE = 5
+const SPARE = 7
 
 it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 300_000 }, async () => {
   const { run, outcome } = await crashTest({ log: 'kafka', seed: 1, kills: KILLS + SPARE })
