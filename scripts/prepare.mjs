@@ -3,49 +3,49 @@
  * absent (`npm ci --omit=dev`) or the source is (an installed tarball, which carries its dist/).
  *
  * Invariants:
- * 1. Afterwards dist/ holds what src/ compiles to, the page as it is, and nothing else: files of modules that are gone
- *    would be packed.
- * 2. A file is replaced, never missing for a while: nodes and tests may be running from dist/.
+ * 1. Afterwards dist/ holds what src/ is as JavaScript, the page as it is, and nothing else: files of modules that are
+ *    gone would be packed.
+ * 2. A file is replaced, never missing or half written for a while: nodes and tests may be running from dist/.
  *
  * How it fails: with the compiler's own messages and exit code 1.
  */
-import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { canTranslate, keepTranslated, translate } from './translate.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc')
+const SOURCE = join(ROOT, 'src')
 const DIST = join(ROOT, 'dist')
+const CODE = /\.(m?)ts$/
+const TYPES_ALONE = /\.d\.m?ts$/
 
 function build() {
-  const args = [COMPILER, '-p', join(ROOT, 'tsconfig.build.json'), '--listEmittedFiles']
-  const told = execFileSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  const emitted = new Set(told.split(/\r?\n/).flatMap((line) => /^TSFILE: (.*)$/.exec(line)?.[1] ?? []))
-  for (const path of copyPage()) emitted.add(path)
+  const names = readdirSync(SOURCE, { recursive: true }).filter((name) => statSync(join(SOURCE, name)).isFile())
+  const code = names
+    .filter((name) => CODE.test(name) && !TYPES_ALONE.test(name))
+    .map((fileName) => ({ fileName, text: readFileSync(join(SOURCE, fileName), 'utf8') }))
+  const built = new Map(code.map(({ fileName, text }) => [fileName.replace(CODE, '.$1js'), translate(text, fileName)]))
+  // The page is plain HTML, CSS and JavaScript of the browser.
+  for (const name of names) if (!/ts$/.test(name)) built.set(name, readFileSync(join(SOURCE, name)))
+  for (const [name, content] of built) place(join(DIST, name), content)
   for (const name of readdirSync(DIST, { recursive: true })) {
-    const path = join(DIST, name)
-    if (!emitted.has(path.replaceAll('\\', '/')) && statSync(path).isFile()) rmSync(path)
+    if (!built.has(name) && statSync(join(DIST, name)).isFile()) rmSync(join(DIST, name))
   }
+  keepTranslated(code)
 }
 
-/** The page is plain HTML, CSS and JavaScript of the browser; gives where its files went. */
-function copyPage() {
-  const [from, to] = [join(ROOT, 'src/page'), join(DIST, 'page')]
-  mkdirSync(to, { recursive: true })
-  return readdirSync(from).map((name) => {
-    const path = join(to, name)
-    copyFileSync(join(from, name), `${path}~`)
-    renameSync(`${path}~`, path)
-    return path.replaceAll('\\', '/')
-  })
+function place(path, content) {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}~`, content)
+  renameSync(`${path}~`, path)
 }
 
-if (existsSync(COMPILER) && existsSync(join(ROOT, 'src'))) {
+if (canTranslate() && existsSync(SOURCE)) {
   try {
     build()
   } catch (error) {
-    process.stderr.write(`${error.stdout ?? error.message}\n`)
+    process.stderr.write(`${error.message}\n`)
     process.exit(1)
   }
 }

@@ -17,8 +17,8 @@ import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import avro from 'avsc'
 import fc from 'fast-check'
-import ts from 'typescript'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { translate } from '../../scripts/translate.mjs'
 import { FileSink, type FileSinkOptions } from '../../src/sinks/file.ts'
 
 const SCHEMA = {
@@ -324,14 +324,9 @@ function compiled(entry: string): string {
     if (done.has(file)) return
     done.add(file)
     const source = readFileSync(file, 'utf8')
-    const options = {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      rewriteRelativeImportExtensions: true,
-    }
     const target = join(out, file.slice(resolve('.').length)).replace(/\.ts$/, '.js')
     mkdirSync(dirname(target), { recursive: true })
-    writeFileSync(target, ts.transpileModule(source, { compilerOptions: options }).outputText)
+    writeFileSync(target, translate(source, file))
     for (const [, path] of source.matchAll(/^import (?!type).*'(\..+\.ts)'$/gm)) compile(resolve(dirname(file), path))
   }
   compile(resolve(entry))

@@ -4,7 +4,7 @@
  */
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
-import ts from 'typescript'
+import { translate } from '../../scripts/translate.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -16,14 +16,6 @@ export async function compileTo(folder: string, files: readonly string[]): Promi
     const source = await readFile(join(ROOT, file), 'utf8')
     const target = join(folder, relative(ROOT, join(ROOT, file)).replace(/\.ts$/, '.js'))
     await mkdir(dirname(target), { recursive: true })
-    await writeFile(target, ts.transpileModule(source, { compilerOptions: OPTIONS }).outputText)
+    await writeFile(target, translate(source, file))
   }
-}
-
-const OPTIONS: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2022,
-  module: ts.ModuleKind.ESNext,
-  verbatimModuleSyntax: true,
-  rewriteRelativeImportExtensions: true,
-  esModuleInterop: true,
 }

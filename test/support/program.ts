@@ -6,26 +6,16 @@
  * be "caught" by nothing.
  */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import ts from 'typescript'
+import { translate } from '../../scripts/translate.mjs'
 import { tempDir } from './tempDir.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** What was translated already, by what it was: two dozen tests a run begin with the same files. */
-const CACHE = join(ROOT, 'node_modules/.cache/postview-translated')
 /** What the program reads beside its own code. */
 const BESIDE = ['package.json', 'schemas', 'config']
-
-const OPTIONS: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2023,
-  module: ts.ModuleKind.ESNext,
-  verbatimModuleSyntax: true,
-  rewriteRelativeImportExtensions: true,
-}
 
 export interface Mutation {
   /** Below src. */
@@ -56,7 +46,7 @@ export async function buildProgram(mutations: readonly Mutation[] = []): Promise
       text = mutated(text, mutation)
       waiting.delete(mutation)
     }
-    await place(join(folder, 'dist', name.replace(/ts$/, 'js')), await translated(text, name))
+    await place(join(folder, 'dist', name.replace(/ts$/, 'js')), translate(text, name))
   }
   for (const { file } of waiting) throw new Error(`mutation: there is no src/${file}`)
   // The page is served as it lies.
@@ -82,19 +72,4 @@ function mutated(text: string, { file, find, replace }: Mutation): string {
 async function place(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, text)
-}
-
-async function translated(text: string, fileName: string): Promise<string> {
-  const key = createHash('sha256')
-    .update(`${ts.version} ${JSON.stringify(OPTIONS)} ${fileName}\n${text}`)
-    .digest('hex')
-  const path = join(CACHE, `${key}.js`)
-  const known = await readFile(path, 'utf8').catch(() => undefined)
-  if (known !== undefined) return known
-  const { outputText } = ts.transpileModule(text, { fileName, compilerOptions: OPTIONS })
-  // Tests run side by side: a file is there whole, or not.
-  const own = `${path}.${process.pid}`
-  await place(own, outputText)
-  await rename(own, path)
-  return outputText
 }

@@ -2,7 +2,7 @@
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import ts from 'typescript'
+import { translate } from '../../../scripts/translate.mjs'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 
@@ -14,16 +14,8 @@ export async function compileLog(folder: string): Promise<string> {
     if (!name.endsWith('.ts') || name.endsWith('.d.ts') || name.startsWith('kafka')) continue
     const out = join(folder, 'log', name.replace(/\.ts$/, '.js'))
     await mkdir(dirname(out), { recursive: true })
-    const { outputText } = ts.transpileModule(await readFile(join(ROOT, 'src/log', name), 'utf8'), {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        verbatimModuleSyntax: true,
-        rewriteRelativeImportExtensions: true,
-      },
-      fileName: name,
-    })
-    await writeFile(out, outputText)
+    const source = await readFile(join(ROOT, 'src/log', name), 'utf8')
+    await writeFile(out, translate(source, name))
   }
   return join(folder, 'log/embedded/log.js')
 }
