@@ -12,6 +12,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SourceReader } from '../codec/port.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
 import type { ToldClocks } from '../join/toldClocks.ts'
+import type { RawChunk } from '../log/chunk.ts'
 import type { Log } from '../log/port.ts'
 
 /** Of a look, and of a read: what is read keeps the join waiting for as long as it takes to decode. */
@@ -45,16 +46,26 @@ export class EventLog {
   }
 
   async *read(from: number, to: number, bytes = READ_BYTES): AsyncGenerator<EventBatch> {
-    const { log, topic, partition, reader } = this.options
+    for await (const chunk of this.chunks(from, to, bytes)) yield this.decode(chunk)
+  }
+
+  async *chunks(from: number, to: number, bytes = READ_BYTES): AsyncGenerator<RawChunk> {
+    const { log, topic, partition } = this.options
     if (from >= to) return
     for await (const chunk of log.readRange(topic, partition, from, to, bytes)) {
-      const preparing = reader.prepare(chunk)
-      if (preparing !== undefined) await preparing
-      reader.read(chunk, this.batch)
       this.recordsRead += chunk.count
-      yield this.batch
+      yield chunk
       await nextTurn()
     }
+  }
+
+  /** A chunk, or a piece of one. */
+  async decode(chunk: RawChunk): Promise<EventBatch> {
+    const { reader } = this.options
+    const preparing = reader.prepare(chunk)
+    if (preparing !== undefined) await preparing
+    reader.read(chunk, this.batch)
+    return this.batch
   }
 
   /**

@@ -169,11 +169,12 @@ class Explaining {
     asOf: AsOf,
     dead: DeadLetterNotes,
   ): Promise<RangeResult> {
-    const { log, rules, readers, makeClocks } = this.options
+    const { log, rules, readers, makeClocks, pipeline } = this.options
     const { sampleId } = this.request
     const result = await joinRange({
       log,
       rules,
+      alignWithinMs: pipeline.time.alignWithinMs,
       topics: this.topics,
       readers,
       makeClocks,

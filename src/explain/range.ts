@@ -1,6 +1,7 @@
 /**
  * A view's part of the log, joined again: from before anything that could concern it, in the order in which a node takes
- * sources (the one furthest behind in time first), until it is sealed and what came late for it has been seen.
+ * sources (the one furthest behind in time first, and none far ahead), until it is sealed and what came late for it has
+ * been seen.
  *
  * Invariant: the range is found by time, not by reading what lies before it.
  */
@@ -11,6 +12,7 @@ import type { Rules } from '../join/rules.ts'
 import type { ToldClocks } from '../join/toldClocks.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import { EventLog } from './eventLog.ts'
+import { Lane, stepOf } from './lane.ts'
 import { Rerun } from './rerun.ts'
 import type { SeenView } from './witness.ts'
 
@@ -30,6 +32,8 @@ export interface AsOf {
 export interface RangeOptions {
   readonly log: Log
   readonly rules: Rules
+  /** How far a node lets a source run ahead of the others. */
+  readonly alignWithinMs: number
   readonly topics: readonly string[]
   readonly readers: readonly SourceReader[]
   readonly partition: number
@@ -57,12 +61,6 @@ export interface RangeResult {
   readonly fromMs: number
 }
 
-interface Lane {
-  readonly events: EventLog
-  readonly batches: AsyncGenerator<EventBatch>
-  isOver: boolean
-}
-
 export async function joinRange(options: RangeOptions): Promise<RangeResult> {
   const { log, rules, topics, partition, asOf, timeMs, makeClocks } = options
   const waitMs = rules.clockSkewToleranceMs + rules.allowedLatenessMs
@@ -84,33 +82,31 @@ export async function joinRange(options: RangeOptions): Promise<RangeResult> {
     if (from > low) isFromLow = false
     else if (low > 0) isTrimmed = true
     if (from >= to) rerun.leaveOut(source)
-    lanes.push({ events, batches: events.read(from, to), isOver: from >= to })
+    lanes.push(new Lane(events, from, to))
   }
   await joinLanes(lanes, rerun, options)
   const view = viewIn(rerun, options)
   if (view?.seal === undefined && asOf.watermarkMs > rerun.watermarkMs) rerun.tick(asOf.watermarkMs)
-  const recordsRead = lanes.reduce((sum, { events }) => sum + events.recordsRead, 0)
+  const recordsRead = lanes.reduce((sum, lane) => sum + lane.recordsRead, 0)
   return { rerun, view: viewIn(rerun, options), recordsRead, isFromLow, isTrimmed, fromMs }
 }
 
 async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOptions): Promise<void> {
   const { rules, timeMs } = options
+  const stepMs = stepOf(rules, options.alignWithinMs)
   const afterMs = timeMs + rules.viewWaitMs + Math.max(LOOK_AFTER_MS, rules.outOfOrdernessMs)
   try {
     for (;;) {
       const source = slowest(lanes, rerun)
       if (source < 0) return
-      const next = await lanes[source].batches.next()
-      if (next.done === true) {
-        lanes[source].isOver = true
-        continue
-      }
-      skipFrom(next.value, options.asOf.offsets[source])
-      rerun.take(source, next.value)
+      const batch = await lanes[source].next(leastOfOthers(lanes, source, rerun) + stepMs, stepMs, rules.basis)
+      if (batch === undefined) continue
+      skipFrom(batch, options.asOf.offsets[source])
+      rerun.take(source, batch)
       if (rerun.watermarkMs > afterMs && isThrough(rerun, options)) return
     }
   } finally {
-    for (const { batches } of lanes) await batches.return(undefined)
+    for (const lane of lanes) await lane.close()
   }
 }
 
@@ -132,6 +128,15 @@ function slowest(lanes: readonly Lane[], { state }: Rerun): number {
     if (!isOver && (slowest < 0 || highestMs[source] < highestMs[slowest])) slowest = source
   })
   return slowest
+}
+
+/** How far the source is that is furthest behind of those that have more to give, beside this one. */
+function leastOfOthers(lanes: readonly Lane[], source: number, { state }: Rerun): number {
+  const { highestMs } = state.clocks
+  return lanes.reduce(
+    (least, { isOver }, other) => (isOver || other === source ? least : Math.min(least, highestMs[other])),
+    Number.POSITIVE_INFINITY,
+  )
 }
 
 function skipFrom(batch: EventBatch, offset: number): void {

@@ -119,9 +119,9 @@ function reasonOf(e: SeenEngagement, view: SeenView, options: TellOptions): stri
     case 'unused':
       return `no label is on the type ${e.type}`
     case 'late':
-      return `would have counted (${after(e.timeMs - view.timeMs)}), and came when the view was sealed already`
+      return `would have counted (${after(e.timeMs - view.timeMs)}), and came when the view was sealed already${tooLate(e, view, options)}`
     case 'orphan':
-      return orphan(e, view)
+      return orphan(e, view, options)
     case 'elsewhere':
       return e.viewId === null
         ? `was ${before(view.timeMs - e.timeMs)} the view; views before ${formatTime(options.cutMs)} were not read`
@@ -144,11 +144,17 @@ function otherView(e: SeenEngagement, view: SeenView, options: TellOptions): str
   return `${how}: ${owner.sampleId} (${wherePlaced(owner, options)}), ${what}`
 }
 
-function orphan(e: SeenEngagement, view: SeenView): string {
+function orphan(e: SeenEngagement, view: SeenView, options: TellOptions): string {
   if (e.viewId !== null && e.viewId !== view.sampleId) return `names the view ${e.viewId}, which was not known`
   if (view.order > e.decidedOrder) return 'was decided before the view came; no other view was known then'
   if (e.timeMs < view.timeMs) return `was ${before(view.timeMs - e.timeMs)} the view, and no earlier view was known`
-  return 'came when the view was forgotten already; no other view was known'
+  return `came when the view was forgotten already${tooLate(e, view, options)}; no other view was known`
+}
+
+/** How long, in event time, after the view's seal it came: it was decided as it came. */
+function tooLate({ decidedAtMs }: SeenEngagement, view: SeenView, { rules }: TellOptions): string {
+  const byMs = (decidedAtMs ?? Number.NaN) - view.timeMs - rules.viewWaitMs
+  return byMs >= 0 && Number.isFinite(byMs) ? `: the watermark was ${formatDuration(byMs)} past its deadline` : ''
 }
 
 function verdictsOf(e: SeenEngagement): string {
