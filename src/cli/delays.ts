@@ -1,10 +1,12 @@
 /** `postview delays`: how long engagements take, per label, and what each candidate window would miss and cost. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../config/units.ts'
-import { type DelaysReport, delaysReport } from '../delays/report.ts'
+import { delaysReport } from '../delays/report.ts'
+import type { ClusterAnswer } from '../inspect/cluster.ts'
 import type { DelaysAnswer } from '../inspect/delays.ts'
-import { renderDelays } from '../show/delays.ts'
-import { askNodes, nobodyLine, type Where } from './ask.ts'
+import { renderDelays, type ShownDelays } from '../show/delays.ts'
+import { screenOf } from '../show/screen.ts'
+import { askAny, askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
 
 export function addDelays(program: Command): void {
   program
@@ -16,17 +18,29 @@ export function addDelays(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean; windows?: readonly number[] }) => {
       const report = await readDelays(options, options.windows)
-      process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : renderDelays(report)}\n`)
+      const text = options.json
+        ? JSON.stringify(report, null, 2)
+        : renderDelays(report, screenOf(process.stdout, process.env))
+      process.stdout.write(`${text}\n`)
     })
 }
 
-export async function readDelays(where: Where, windowsMs?: readonly number[]): Promise<DelaysReport> {
-  const asked = await askNodes<DelaysAnswer>('/delays', where)
-  if (asked.answers.length === 0) throw new Error(nobodyLine(asked))
-  return delaysReport(
-    asked.answers.map((answer) => answer.snapshot),
-    windowsMs,
-  )
+/** Of the nodes of this data folder (or of `--url`), and of whoever else the group knows of. */
+export async function readDelays(where: Where, windowsMs?: readonly number[]): Promise<ShownDelays> {
+  const here = await askNodes<DelaysAnswer>('/delays', where)
+  if (here.answers.length === 0) throw new Error(nobodyLine(here))
+  const cluster = await askAny<ClusterAnswer>('/cluster', where).catch(() => undefined)
+  const known = new Set([...here.answers.map(({ snapshot }) => snapshot.node), ...here.silent.map(({ url }) => url)])
+  const others = (cluster?.members ?? []).filter(({ id, url }) => !known.has(id) && !known.has(url))
+  const asked = await Promise.allSettled(others.map(({ url }) => askOne<DelaysAnswer>(url, '/delays', where)))
+  const silent = here.silent.map(({ url, reason }) => ({ node: url, reason }))
+  const told = asked.flatMap((one, i) => {
+    if (one.status === 'fulfilled') return [one.value]
+    silent.push({ node: others[i].id, reason: reasonOf(one.reason as Error) })
+    return []
+  })
+  const snapshots = [...here.answers, ...told].map(({ snapshot }) => snapshot)
+  return { ...delaysReport(snapshots, windowsMs), silent }
 }
 
 function parseWindows(text: string): readonly number[] {

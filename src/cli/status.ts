@@ -9,7 +9,8 @@ import { someOf } from '../inspect/repartition.ts'
 import type { SourceStatus } from '../inspect/source.ts'
 import type { NodeStatus, PartitionStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
-import { type Column, renderTable } from '../show/table.ts'
+import { flowing, left, PLAIN, right, type Screen, screenOf, table } from '../show/screen.ts'
+import type { Column } from '../show/table.ts'
 import { askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
 
 export function addStatus(cluster: Command): void {
@@ -22,9 +23,10 @@ export function addStatus(cluster: Command): void {
     .action(async (options: Where & { json?: boolean }) => {
       const { cluster, nodes, unreachable } = await askCluster(options)
       const advice = adviceOn(cluster, nodes, unreachable)
+      const screen = screenOf(process.stdout, process.env)
       const text = options.json
         ? JSON.stringify({ cluster, nodes, unreachable, advice }, null, 2)
-        : [renderStatus(nodes), renderAdvice(advice)].join('\n\n')
+        : [renderStatus(nodes, screen), renderAdvice(advice, screen)].join('\n\n')
       process.stdout.write(`${text}\n`)
     })
 }
@@ -55,44 +57,50 @@ async function askCluster(where: Where): Promise<Asked> {
   return { cluster, nodes: nodes.sort((a, b) => (a.node < b.node ? -1 : 1)), unreachable }
 }
 
-function renderAdvice(advice: readonly string[]): string {
-  return advice.length === 0 ? 'Nothing is wrong.' : ['What is wrong:', ...advice.map((line) => `- ${line}`)].join('\n')
+function renderAdvice(advice: readonly string[], screen: Screen): string {
+  if (advice.length === 0) return 'Nothing is wrong.'
+  return ['What is wrong:', ...advice.map((line) => flowing(screen, '- ', line))].join('\n')
 }
-
-const right = (title: string): Column => ({ title, align: 'right' })
 
 /** Of `sourceCells`. */
 const SOURCE_COLUMNS: readonly Column[] = [
-  right('position'),
-  right('end'),
+  right('position', 3),
+  right('end', 2),
   right('lag'),
   right('in time'),
-  { title: 'highest event time' },
+  right('highest event time', 1),
   right('silent'),
-  { title: '' },
+  left(''),
 ]
 
-export function renderStatus(nodes: readonly NodeStatus[]): string {
-  const repartition = nodes.some(({ repartition }) => repartition?.sources.length) ? [renderRepartition(nodes)] : []
-  return [renderNodes(nodes), ...repartition, renderSources(nodes), renderPartitions(nodes)].join('\n\n')
+export function renderStatus(nodes: readonly NodeStatus[], screen: Screen = PLAIN): string {
+  const repartition = nodes.some(({ repartition }) => repartition?.sources.length)
+    ? [renderRepartition(nodes, screen)]
+    : []
+  return [
+    renderNodes(nodes, screen),
+    ...repartition,
+    renderSources(nodes, screen),
+    renderPartitions(nodes, screen),
+  ].join('\n\n')
 }
 
-function renderNodes(nodes: readonly NodeStatus[]): string {
+function renderNodes(nodes: readonly NodeStatus[], screen: Screen): string {
   const columns = [
-    { title: 'node' },
-    { title: 'state' },
-    { title: 'address' },
-    { title: 'log' },
-    { title: 'group' },
-    right('up'),
-    right('crashes'),
+    left('node'),
+    left('state'),
+    left('address', 4),
+    left('log', 8),
+    left('group', 7),
+    right('up', 2),
+    right('crashes', 1),
     right('partitions'),
     right('lag'),
     right('pending'),
     right('records/s'),
-    right('memory'),
-    right('commits'),
-    right('loop p99'),
+    right('memory', 3),
+    right('commits', 6),
+    right('loop p99', 5),
   ]
   const rows = nodes.map((node) => [
     node.node,
@@ -110,11 +118,11 @@ function renderNodes(nodes: readonly NodeStatus[]): string {
     formatCount(node.commits),
     formatDuration(node.eventLoopDelayMs.p99),
   ])
-  return renderTable(columns, rows)
+  return table(screen, columns, rows)
 }
 
 /** Sources on their way into the consolidated topic. */
-function renderRepartition(nodes: readonly NodeStatus[]): string {
+function renderRepartition(nodes: readonly NodeStatus[], screen: Screen): string {
   const columns = [{ title: 'repartitioned by' }, { title: 'source' }, right('partition'), ...SOURCE_COLUMNS]
   const rows = nodes.flatMap(({ node, repartition }) =>
     (repartition?.sources ?? []).map((source) => [
@@ -124,15 +132,15 @@ function renderRepartition(nodes: readonly NodeStatus[]): string {
       ...sourceCells(source),
     ]),
   )
-  return renderTable(columns, rows)
+  return table(screen, columns, rows)
 }
 
-function renderSources(nodes: readonly NodeStatus[]): string {
+function renderSources(nodes: readonly NodeStatus[], screen: Screen): string {
   const columns = [right('partition'), { title: 'source' }, ...SOURCE_COLUMNS]
   const rows = partitionsOf(nodes).flatMap(({ partition }) =>
     partition.sources.map((source) => sourceRow(partition.partition, source)),
   )
-  return renderTable(columns, rows)
+  return table(screen, columns, rows)
 }
 
 function sourceRow(partition: number, source: SourceStatus): string[] {
@@ -151,21 +159,21 @@ function sourceCells(source: SourceStatus): string[] {
   ]
 }
 
-function renderPartitions(nodes: readonly NodeStatus[]): string {
+function renderPartitions(nodes: readonly NodeStatus[], screen: Screen): string {
   const columns = [
     right('partition'),
-    { title: 'node' },
-    { title: 'state' },
-    { title: 'watermark' },
+    left('node', 1),
+    left('state'),
+    right('watermark', 7),
     right('behind'),
-    { title: 'held back by' },
+    left('held back by'),
     right('pending'),
-    right('undecided'),
-    right('users'),
-    right('actors'),
-    right('restarts'),
-    right('state'),
-    right('buffered'),
+    right('undecided', 6),
+    right('users', 5),
+    right('actors', 4),
+    right('restarts', 2),
+    right('memory', 3),
+    right('buffered', 8),
     right('records/s'),
   ]
   const rows = partitionsOf(nodes).map(({ node, partition: p }) => [
@@ -184,7 +192,7 @@ function renderPartitions(nodes: readonly NodeStatus[]): string {
     formatBytes(p.bufferedBytes),
     formatCount(p.ratePerS),
   ])
-  return renderTable(columns, rows)
+  return table(screen, columns, rows)
 }
 
 function partitionState({ state, replay }: PartitionStatus): string {

@@ -19,6 +19,7 @@ import { askingHeaders } from './access.ts'
 import type { DelaysAnswer } from './delays.ts'
 import type { History } from './history.ts'
 import { type LedgerReport, ledgerReport } from './ledger.ts'
+import type { Silent } from './others.ts'
 import type { NodeStatus, Surroundings } from './status.ts'
 import { statusOf } from './status.ts'
 import type { NodeView } from './view.ts'
@@ -30,6 +31,9 @@ export interface NodeOverview {
   readonly history: History
   readonly time: { readonly outOfOrdernessMs: number; readonly idleAfterMs: number }
 }
+
+/** Of all nodes together, but for those that are silent. */
+export type ClusterDelays = DelaysReport & { readonly silent: readonly Silent[] }
 
 export interface ClusterOverview {
   /** The node that was asked. */
@@ -82,7 +86,7 @@ export function addOverview(app: FastifyInstance, options: OverviewOptions): voi
   )
   app.get('/overview/delays', { config }, async (_, reply) => {
     const report = await cluster.delays()
-    return report ?? reply.code(404).send({ error: 'delays are not watched here' })
+    return report ?? reply.code(404).send({ error: 'delays are not watched here: delays.horizon in node.yaml is 0' })
   })
 }
 
@@ -120,15 +124,20 @@ class ClusterWatch {
   }
 
   /** Undefined where no node watches them. */
-  async delays(): Promise<DelaysReport | undefined> {
+  async delays(): Promise<ClusterDelays | undefined> {
     const { node } = this.options
     const own = node.delays === undefined ? [] : [ownSnapshot(node)]
     const { members } = await this.members()
     const others = members.filter(({ id }) => id !== node.id)
     const asked = await Promise.allSettled(others.map((member) => this.ask<DelaysAnswer>(member, '/delays')))
-    const told = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value.snapshot] : []))
+    const silent: Silent[] = []
+    const told = asked.flatMap((one, i) => {
+      if (one.status === 'fulfilled') return [one.value.snapshot]
+      silent.push({ node: others[i].id, reason: (one.reason as Error).message })
+      return []
+    })
     const snapshots = [...own, ...told]
-    return snapshots.length === 0 ? undefined : delaysReport(snapshots)
+    return snapshots.length === 0 ? undefined : { ...delaysReport(snapshots), silent }
   }
 
   private async look(): Promise<ClusterOverview> {

@@ -1,6 +1,4 @@
 /** The commands of the shell, in the order of its help. A new one is added here; all of them only read. */
-import { delaysReport } from '../delays/report.ts'
-import type { DelaysAnswer } from '../inspect/delays.ts'
 import { renderDelays } from '../show/delays.ts'
 import { renderExplanation } from '../show/explanation.ts'
 import {
@@ -120,10 +118,10 @@ export const COMMANDS: readonly ShellCommand[] = [
   },
   {
     name: 'delays',
-    summary: 'how long engagements take, on the node that is asked (postview delays: on all)',
+    summary: 'how long engagements take, and what each window would miss, of all nodes',
     example: 'delays',
-    path: () => '/delays',
-    render: (answer: DelaysAnswer) => renderDelays(delaysReport([answer.snapshot])),
+    path: () => '/overview/delays',
+    render: renderDelays,
   },
   {
     name: 'ledger',

@@ -2,36 +2,53 @@
 import { plot } from 'asciichart'
 import type { DelaysReport, LabelDelays, WindowCost } from '../delays/report.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
-import { renderTable } from './table.ts'
+import { flowing, PLAIN, paint, right, type Screen, table } from './screen.ts'
 
 const CURVE_HEIGHT = 8
 const CURVE_WIDTH = 64
 
-export function renderDelays(report: DelaysReport): string {
+/** `silent`: nodes whose share is missing. */
+export type ShownDelays = DelaysReport & { readonly silent?: readonly { node: string; reason: string }[] }
+
+export function renderDelays(report: ShownDelays, screen: Screen = PLAIN): string {
   const { sinceMs, horizonMs, reachMs, sealedViews } = report
   const lines = [
-    `${formatCount(sealedViews)} views sealed since ${formatTime(sinceMs)}; ` +
-      `first engagements are watched for ${formatDuration(horizonMs)} after the view`,
+    flowing(
+      screen,
+      '',
+      `${formatCount(sealedViews)} views sealed since ${formatTime(sinceMs)}; ` +
+        `first engagements are watched for ${formatDuration(horizonMs)} after the view`,
+    ),
   ]
   if (reachMs < horizonMs) {
     lines.push(
-      `views are remembered for ${formatDuration(reachMs)} only: more delays.memory would reach the whole horizon`,
+      flowing(
+        screen,
+        '',
+        `views are remembered for ${formatDuration(reachMs)} only: more delays.memory would reach the whole horizon`,
+      ),
     )
   }
-  return [...lines, ...report.labels.flatMap((label) => ['', ...renderLabel(label)])].join('\n')
+  for (const { node, reason } of report.silent ?? []) {
+    lines.push(paint(screen, 'red', flowing(screen, '', `${node} does not answer, so its share is missing: ${reason}`)))
+  }
+  return [...lines, ...report.labels.flatMap((label) => ['', ...renderLabel(label, screen)])].join('\n')
 }
 
-function renderLabel(label: LabelDelays): string[] {
+function renderLabel(label: LabelDelays, screen: Screen): string[] {
   const title = `${label.label} (on ${label.on}, within ${formatDuration(label.windowMs)}): ${formatCount(label.positives)} positives`
   if (label.positives === 0) return [title]
   const quantiles = (['p50Ms', 'p90Ms', 'p99Ms', 'maxMs'] as const)
     .map((name) => `${name.replace('Ms', '')} ${formatDuration(label[name])}`)
     .join(', ')
-  return [`${title}; first engagement after ${quantiles}`, renderWindows(label.windows), renderCurve(label)]
+  return [
+    flowing(screen, '', `${title}; first engagement after ${quantiles}`),
+    renderWindows(label.windows, screen),
+    renderCurve(label),
+  ]
 }
 
-function renderWindows(windows: readonly WindowCost[]): string {
-  const right = (name: string) => ({ title: name, align: 'right' as const })
+function renderWindows(windows: readonly WindowCost[], screen: Screen): string {
   const columns = [
     right('window'),
     right('missed'),
@@ -50,7 +67,7 @@ function renderWindows(windows: readonly WindowCost[]): string {
     formatDuration(window.sampleDelayMs),
     window.isCurrent ? 'now' : '',
   ])
-  return renderTable(columns, rows)
+  return table(screen, columns, rows)
 }
 
 function signed(value: number, format: (value: number) => string): string {

@@ -2,11 +2,14 @@
 import type { Place } from '../codec/port.ts'
 import type { EngagementOutcome, ExplainedEngagement, Explanation } from '../inspect/explanation.ts'
 import { formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
-import { paint, right, type Screen, table } from './screen.ts'
+import { flowing, paint, right, type Screen, table } from './screen.ts'
+
+/** Of the lines that tell one thing each: how wide what comes before it is. */
+const HEAD = 12
 
 export function renderExplanation(e: Explanation, screen: Screen): string {
   const { view, search } = e
-  const lines = [paint(screen, 'bold', `sample ${e.sampleId}: ${e.status}`), e.summary]
+  const lines = [paint(screen, 'bold', `sample ${e.sampleId}: ${e.status}`), flowing(screen, '', e.summary)]
   if (view !== null) {
     lines.push(
       '',
@@ -14,8 +17,7 @@ export function renderExplanation(e: Explanation, screen: Screen): string {
       ...(view.source === null ? [] : [`            produced to ${placeText(view.source)}`]),
       `            user ${view.userId}, item ${view.itemId}${view.lateView ? ', a late view' : ''}`,
       `deadline    ${formatTime(view.deadlineMs)}, ${formatDuration(view.deadlineMs - view.timeMs)} after the view`,
-      ...sealLines(e),
-      ...emissionLines(e),
+      ...[...sealLines(e), ...emissionLines(e)].map((line) => flowing(screen, line.slice(0, HEAD), line.slice(HEAD))),
     )
     for (const { topic, offset, conflict } of view.copies) {
       lines.push(
@@ -25,7 +27,7 @@ export function renderExplanation(e: Explanation, screen: Screen): string {
     lines.push('', labelTable(e, screen), '', engagementTable(e, screen))
   }
   if (e.engagementsLeftOut > 0) lines.push(`${formatCount(e.engagementsLeftOut)} more engagements are not shown`)
-  for (const note of e.notes) lines.push(paint(screen, 'yellow', `note: ${note}`))
+  for (const note of e.notes) lines.push(paint(screen, 'yellow', flowing(screen, 'note: ', note)))
   const how = { id: 'by its id', userAndTime: 'by user and time', actor: 'by its actor', scan: 'by searching' }[
     search.by
   ]
@@ -98,9 +100,9 @@ function engagementLines(e: ExplainedEngagement, screen: Screen): string {
   const when = delayMs < 0 ? formatDuration(delayMs) : `+${formatDuration(delayMs)}`
   const colour = COLOURS[outcome]
   const padded = outcome.padEnd(11)
-  const told = colour === undefined ? padded : paint(screen, colour, padded)
   const place = source === null ? `${topic}/${offset}` : placeText(source)
-  return `${told} ${what.padEnd(14)} ${when.padStart(9)}  ${reason} [${place}]`
+  const line = flowing(screen, `${padded} ${what.padEnd(14)} ${when.padStart(9)}  `, `${reason} [${place}]`)
+  return colour === undefined ? line : paint(screen, colour, padded) + line.slice(padded.length)
 }
 
 function placeText({ topic, partition, offset }: Place): string {

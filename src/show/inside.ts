@@ -6,16 +6,11 @@ import type { PartitionAnswer, PartitionsAnswer } from '../inspect/partitions.ts
 import type { TailAnswer, TailSample } from '../inspect/tail.ts'
 import type { UsersAnswer } from '../inspect/users.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
-import { paint, right, type Screen, table } from './screen.ts'
+import { flowing, left, paint, right, type Screen, table } from './screen.ts'
+import { isFitting } from './table.ts'
 
 export function renderCluster(cluster: ClusterAnswer, screen: Screen): string {
-  const columns = [
-    { title: 'node' },
-    { title: 'address' },
-    { title: 'version' },
-    right('partitions'),
-    { title: 'which' },
-  ]
+  const columns = [left('node'), left('address'), left('version', 1), right('partitions'), left('which')]
   const rows = cluster.members.map(({ id, url, version, partitions }) => [
     id,
     url,
@@ -32,16 +27,16 @@ export function renderCluster(cluster: ClusterAnswer, screen: Screen): string {
 export function renderPartitions({ partitions, silent }: PartitionsAnswer, screen: Screen): string {
   const columns = [
     right('partition'),
-    { title: 'node' },
-    { title: 'state' },
+    left('node', 1),
+    left('state'),
     right('lag'),
     right('behind'),
     right('pending'),
-    right('users'),
-    right('actors'),
-    right('restarts'),
-    right('state'),
-    right('segments'),
+    right('users', 5),
+    right('actors', 3),
+    right('restarts', 2),
+    right('memory', 4),
+    right('segments', 6),
     right('records/s'),
   ]
   const rows = partitions.map((p) => [
@@ -62,6 +57,9 @@ export function renderPartitions({ partitions, silent }: PartitionsAnswer, scree
   ])
   return [table(screen, columns, rows), ...silentLines(silent, screen)].join('\n')
 }
+
+/** Of a partition's lines: how wide what comes before it is. */
+const HEAD = 12
 
 export function renderPartition(p: PartitionAnswer, screen: Screen): string {
   const { journal, mailboxes, timers } = p
@@ -87,15 +85,15 @@ export function renderPartition(p: PartitionAnswer, screen: Screen): string {
     const over = culprit === null ? '' : ` over ${culprit.topic} offset ${culprit.offset}`
     lines.push(`restart     ${formatTime(atMs)} user ${user}${over}${quarantined ? ', taken out' : ''}: ${error}`)
   }
-  return lines.join('\n')
+  return lines.map((line, k) => (k === 0 ? line : flowing(screen, line.slice(0, HEAD), line.slice(HEAD)))).join('\n')
 }
 
 export function renderUsers(answer: UsersAnswer, screen: Screen): string {
   const columns = [
-    { title: 'user' },
+    left('user'),
     right('partition'),
-    { title: 'node' },
-    { title: 'actor' },
+    left('node', 1),
+    left('actor'),
     right('pending'),
     right('waiting'),
     right('bytes'),
@@ -130,7 +128,7 @@ export function renderTail({ samples, skipped }: TailAnswer): string {
 }
 
 export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, screen: Screen): string {
-  const columns = [{ title: 'written' }, { title: 'reason' }, { title: 'user' }, { title: 'event' }, { title: 'from' }]
+  const columns = [left('written'), left('reason'), left('user'), left('event'), left('from')]
   const rows = records.map((one) => [
     formatTime(one.writtenAtMs).slice(0, 19),
     one.reason,
@@ -138,9 +136,21 @@ export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, 
     JSON.stringify(one.event),
     whereFrom(one),
   ])
-  return records.length === 0
-    ? `${topic} is empty`
-    : `${table(screen, columns, rows)}\n${formatCount(count)} in ${topic}`
+  if (records.length === 0) return `${topic} is empty`
+  const isNarrow = screen.width !== undefined && !isFitting(columns, rows, screen.width)
+  const shown = isNarrow ? records.map((one) => givenUpLines(one, screen)).join('\n') : table(screen, columns, rows)
+  return `${shown}\n${formatCount(count)} in ${topic}`
+}
+
+/** Where a table would cut what one looks for. */
+function givenUpLines(one: GivenUp, screen: Screen): string {
+  const fields = Object.entries((one.event ?? {}) as object).filter(([, value]) => value !== null)
+  const event = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const head = `${formatTime(one.writtenAtMs).slice(0, 19)}  `
+  return [
+    flowing(screen, head, `${paint(screen, 'bold', one.reason)}  user ${one.user ?? UNKNOWN}  from ${whereFrom(one)}`),
+    flowing(screen, ' '.repeat(head.length), event.join(' ')),
+  ].join('\n')
 }
 
 /** Where it was produced, rather than where it was rewritten to. */
@@ -150,7 +160,7 @@ function whereFrom(one: GivenUp | DeadLetterRow): string {
 }
 
 export function renderDead({ topic, count, records }: NewestAnswer<DeadLetterRow>, screen: Screen): string {
-  const columns = [{ title: 'written' }, { title: 'from' }, { title: 'key' }, right('bytes'), { title: 'reason' }]
+  const columns = [right('written'), left('from'), left('key'), right('bytes', 1), left('reason')]
   const rows = records.map((one) => [
     formatTime(one.writtenAtMs).slice(0, 19),
     whereFrom(one),

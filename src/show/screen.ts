@@ -1,6 +1,6 @@
 /** Where something is shown: how wide it is, and whether it takes colours. Colours stay off where nobody looks. */
 import { styleText } from 'node:util'
-import { type Column, renderTable } from './table.ts'
+import { type Column, renderTable, wrapped } from './table.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -31,4 +31,14 @@ export function table(screen: Screen, columns: readonly Column[], rows: readonly
   return renderTable(columns, rows, { width: screen.width, style: (text) => paint(screen, 'bold', text) })
 }
 
-export const right = (title: string): Column => ({ title, align: 'right' })
+/** A number. `spare`: left out where there is no room, the highest first. */
+export const right = (title: string, spare?: number): Column => ({ title, align: 'right', spare })
+
+export const left = (title: string, spare?: number): Column => ({ title, spare })
+
+/** A text that goes on in further lines, below its own beginning, where the screen is too narrow for it. */
+export function flowing({ width }: Screen, head: string, text: string): string {
+  if (width === undefined) return head + text
+  const room = Math.max(width - head.length, LEAST_WIDTH / 2)
+  return head + wrapped(text, room).join(`\n${' '.repeat(head.length)}`)
+}

@@ -1,7 +1,8 @@
 /** A user's state as people read it. Pure. */
 import type { PendingView, UserAnswer } from '../inspect/userAnswer.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
-import { paint, right, type Screen, table } from './screen.ts'
+import { flowing, left, paint, right, type Screen, table } from './screen.ts'
+import { isFitting } from './table.ts'
 
 export function renderUser(user: UserAnswer, screen: Screen): string {
   const { state, partition, node, lastRestart } = user
@@ -30,11 +31,11 @@ export function renderUser(user: UserAnswer, screen: Screen): string {
 function pendingTable(views: readonly PendingView[], screen: Screen): string {
   const labels = Object.keys(views[0].labels)
   const columns = [
-    { title: 'pending view' },
-    { title: 'item' },
-    { title: 'viewed' },
+    left('pending view'),
+    left('item'),
+    left('viewed'),
     right('sealed in'),
-    ...labels.map(right),
+    ...labels.map((name) => right(name)),
   ]
   const rows = views.map((view) => [
     view.sampleId,
@@ -43,7 +44,17 @@ function pendingTable(views: readonly PendingView[], screen: Screen): string {
     formatDuration(view.inMs),
     ...labels.map((name) => labelText(view, name)),
   ])
-  return table(screen, columns, rows)
+  if (screen.width === undefined || isFitting(columns, rows, screen.width)) return table(screen, columns, rows)
+  return views.map((view) => pendingLines(view, screen)).join('\n')
+}
+
+/** Where a table would cut ids, or leave labels out. */
+function pendingLines(view: PendingView, screen: Screen): string {
+  const { sampleId, itemId, timeMs, inMs, labels } = view
+  const texts = Object.keys(labels).map((name) => `${name} ${labelText(view, name)}`)
+  const viewed = `item ${itemId}, viewed ${formatTime(timeMs).slice(0, 19)}, sealed in ${formatDuration(inMs)}`
+  const title = flowing(screen, '', `pending view ${sampleId}: ${viewed}`)
+  return [title, flowing(screen, '  ', texts.join(', '))].join('\n')
 }
 
 function labelText({ labels, delaysMs }: PendingView, name: string): string {
@@ -52,7 +63,7 @@ function labelText({ labels, delaysMs }: PendingView, name: string): string {
 }
 
 function waitingTable({ waiting }: UserAnswer, screen: Screen): string {
-  const columns = [{ title: 'waits' }, { title: 'item' }, { title: 'at' }, right('decided in'), { title: 'would join' }]
+  const columns = [left('waits'), left('item'), right('at'), right('decided in'), left('would join')]
   const rows = waiting.map((e) => [
     e.value === null ? e.type : `${e.type} ${e.value}`,
     e.itemId,

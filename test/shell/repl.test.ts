@@ -164,6 +164,17 @@ describe('postview inspect', () => {
     expect(typeof JSON.parse(json)).toBe('object')
   })
 
+  // What one line says of one thing may be longer, and a configuration is as it is.
+  test.each(COMMANDS.filter(({ name }) => name !== 'tail' && name !== 'config'))(
+    '$name fits a terminal of 80 columns',
+    async ({ name, path, render, argument }) => {
+      const what = { partition: '0', user: userId, sample: sampleId }[argument?.what ?? 'partition']
+      const text = render((await ask(path(what, {}))) as never, { width: 80, colour: false })
+      expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
+      if (name !== 'dead') expect(text.length).toBeGreaterThan(50)
+    },
+  )
+
   test('finds the node by its address', async () => {
     expect((await run('inspect', 'cluster')).stdout).toContain('node-1')
   })

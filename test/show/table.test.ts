@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { PLAIN, paint, screenOf } from '../../src/show/screen.ts'
+import { flowing, PLAIN, paint, screenOf } from '../../src/show/screen.ts'
 import { renderTable } from '../../src/show/table.ts'
 
 const COLUMNS = [{ title: 'user' }, { title: 'event' }, { title: 'count', align: 'right' as const }]
@@ -19,6 +19,49 @@ describe('a table', () => {
     expect(text).toContain('u-22')
     expect(text).toContain('…')
     expect(text).toContain('count')
+  })
+})
+
+describe('a table that is too wide', () => {
+  const many = [
+    { title: 'partition', align: 'right' as const },
+    { title: 'node' },
+    { title: 'next due in', align: 'right' as const },
+    { title: 'users', align: 'right' as const, spare: 1 },
+    { title: 'bytes', align: 'right' as const, spare: 2 },
+  ]
+  const row = ['7', 'a-node-of-a-long-name', '1,234', '2,345,678', '3,456,789']
+
+  it('breaks titles and cuts texts before it leaves anything out, and never cuts a number', () => {
+    const text = renderTable(many, [row], { width: 60 })
+    expect(text.split('\n').every((line) => line.length <= 60)).toBe(true)
+    expect(text).toMatch(/ next due │[\s\S]* in │/)
+    for (const number of ['1,234', '2,345,678', '3,456,789']) expect(text).toContain(number)
+    expect(text).toContain('a-node')
+    expect(text).not.toContain('no room')
+  })
+
+  it('leaves out what is spare, the highest first, and says what', () => {
+    expect(renderTable(many, [row], { width: 48 }).split('\n').at(-1)).toBe('no room for: bytes')
+    const text = renderTable(many, [row], { width: 40 })
+    expect(text.split('\n').at(-1)).toBe('no room for: users, bytes')
+    expect(text).toContain('1,234')
+  })
+
+  it('is as wide as it must be where nothing more can go', () => {
+    expect(renderTable(many, [row], { width: 10 })).toContain('1,234')
+  })
+})
+
+describe('a line', () => {
+  it('goes on below its own beginning', () => {
+    const screen = { width: 40, colour: false }
+    const text = flowing(screen, 'view        ', 'some words that do not all find room in the first line')
+    expect(text.split('\n').length).toBe(2)
+    expect(text.split('\n').every((line, k) => line.length <= 40 && (k === 0 || line.startsWith(' '.repeat(12))))).toBe(
+      true,
+    )
+    expect(flowing(PLAIN, 'a ', 'b '.repeat(200))).not.toContain('\n')
   })
 })
 
