@@ -9,7 +9,7 @@ import { someOf } from '../inspect/repartition.ts'
 import type { SourceStatus } from '../inspect/source.ts'
 import type { NodeStatus, PartitionStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
-import { flowing, left, PLAIN, right, type Screen, screenOf, table } from '../show/screen.ts'
+import { flowing, left, PLAIN, right, type Screen, screenOf, table, whole } from '../show/screen.ts'
 import type { Column } from '../show/table.ts'
 import { askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
 
@@ -87,9 +87,9 @@ export function renderStatus(nodes: readonly NodeStatus[], screen: Screen = PLAI
 
 function renderNodes(nodes: readonly NodeStatus[], screen: Screen): string {
   const columns = [
-    left('node'),
+    whole('node'),
     left('state'),
-    left('address', 4),
+    whole('address', 4),
     left('log', 8),
     left('group', 7),
     right('up', 2),
@@ -123,7 +123,7 @@ function renderNodes(nodes: readonly NodeStatus[], screen: Screen): string {
 
 /** Sources on their way into the consolidated topic. */
 function renderRepartition(nodes: readonly NodeStatus[], screen: Screen): string {
-  const columns = [{ title: 'repartitioned by' }, { title: 'source' }, right('partition'), ...SOURCE_COLUMNS]
+  const columns = [left('repartitioned by'), whole('source'), right('partition'), ...SOURCE_COLUMNS]
   const rows = nodes.flatMap(({ node, repartition }) =>
     (repartition?.sources ?? []).map((source) => [
       node,
@@ -136,7 +136,7 @@ function renderRepartition(nodes: readonly NodeStatus[], screen: Screen): string
 }
 
 function renderSources(nodes: readonly NodeStatus[], screen: Screen): string {
-  const columns = [right('partition'), { title: 'source' }, ...SOURCE_COLUMNS]
+  const columns = [right('partition'), whole('source'), ...SOURCE_COLUMNS]
   const rows = partitionsOf(nodes).flatMap(({ partition }) =>
     partition.sources.map((source) => sourceRow(partition.partition, source)),
   )

@@ -215,7 +215,8 @@ function rowOf(s: JoinState, user: number, partition: number, node: string): Use
 }
 
 function sorted(rows: readonly UserRow[], by: By): UserRow[] {
-  const due = ({ nextDueMs }: UserRow): number => nextDueMs ?? Number.POSITIVE_INFINITY
+  // By what is left of each one's own partition's time: partitions may be hours of event time apart.
+  const due = ({ inMs, nextDueMs }: UserRow): number => inMs ?? nextDueMs ?? Number.POSITIVE_INFINITY
   const order: Record<By, (a: UserRow, b: UserRow) => number> = {
     pending: (a, b) => b.pendingViews - a.pendingViews || b.bytes - a.bytes,
     bytes: (a, b) => b.bytes - a.bytes,

@@ -21,6 +21,9 @@ const CHARTS = [
     text: duration,
     isWorst: true,
     scale: 1000,
+    steps: [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200]
+      .concat([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000].map((days) => days * 86_400))
+      .map((seconds) => seconds * 1000),
   },
 ]
 const COLOURS = ['--chart-1', '--chart-2']
@@ -99,7 +102,7 @@ function told({ title, lines, text }, [times, ...columns]) {
   return `${title} over ${span}: ${each.join('; ')}`
 }
 
-function optionsOf({ lines, text, scale }, place) {
+function optionsOf({ lines, text, scale, steps }, place) {
   const css = getComputedStyle(document.documentElement)
   const colour = (name) => css.getPropertyValue(name).trim()
   const axis = {
@@ -124,7 +127,14 @@ function optionsOf({ lines, text, scale }, place) {
         values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toISOString().slice(11, 16)),
         incrs: [60, 120, 300, 600],
       },
-      { ...axis, size: 50, space: 28, values: (_, ticks) => ticks.map((tick) => text(tick)) },
+      {
+        ...axis,
+        size: 56,
+        space: 28,
+        // Of durations: round ones, so that they are short enough to be shown whole.
+        ...(steps === undefined ? {} : { incrs: steps }),
+        values: (_, ticks) => ticks.map((tick) => text(tick)),
+      },
     ],
     series: [
       {},

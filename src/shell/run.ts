@@ -77,13 +77,13 @@ function addWatch(parent: Command, surfaceOf: (options: Options) => Surface, mor
   const watch = parent
     .command('watch')
     .description('repeats a command in place, until Ctrl-C')
-    .option('--every <duration>', 'how often', parseEvery, WATCH_EVERY_MS)
+    .option('--every <duration>', 'how often (2s)', parseEvery)
     .option('--times <n>', 'ends after so many', parseCount)
     .addHelpText('after', '\nExample: watch --every 1s partitions')
   for (const one of COMMANDS) {
     addCommand(watch, one, more).action(async (...given: unknown[]) => {
       const [argument, options] = argumentOf(one, given)
-      const { every, times } = watch.opts<{ every: number; times?: number }>()
+      const { every = WATCH_EVERY_MS, times } = watch.opts<{ every?: number; times?: number }>()
       const how = { everyMs: every, times: times ?? Number.POSITIVE_INFINITY, inPlace: true }
       await repeat(one, argument, options, surfaceOf(options), how)
     })

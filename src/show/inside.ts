@@ -6,11 +6,11 @@ import type { PartitionAnswer, PartitionsAnswer } from '../inspect/partitions.ts
 import type { TailAnswer, TailSample } from '../inspect/tail.ts'
 import type { UsersAnswer } from '../inspect/users.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
-import { flowing, left, paint, right, type Screen, table } from './screen.ts'
+import { flowing, left, paint, right, type Screen, table, whole } from './screen.ts'
 import { isFitting } from './table.ts'
 
 export function renderCluster(cluster: ClusterAnswer, screen: Screen): string {
-  const columns = [left('node'), left('address'), left('version', 1), right('partitions'), left('which')]
+  const columns = [whole('node'), whole('address', 2), left('version', 1), right('partitions'), left('which')]
   const rows = cluster.members.map(({ id, url, version, partitions }) => [
     id,
     url,
@@ -90,10 +90,10 @@ export function renderPartition(p: PartitionAnswer, screen: Screen): string {
 
 export function renderUsers(answer: UsersAnswer, screen: Screen): string {
   const columns = [
-    left('user'),
-    right('partition'),
-    left('node', 1),
-    left('actor'),
+    whole('user'),
+    right('partition', 1),
+    left('node', 3),
+    left('actor', 2),
     right('pending'),
     right('waiting'),
     right('bytes'),

@@ -36,6 +36,9 @@ export const right = (title: string, spare?: number): Column => ({ title, align:
 
 export const left = (title: string, spare?: number): Column => ({ title, spare })
 
+/** What is of no use once it is cut. */
+export const whole = (title: string, spare?: number): Column => ({ title, spare, whole: true })
+
 /** A text that goes on in further lines, below its own beginning, where the screen is too narrow for it. */
 export function flowing({ width }: Screen, head: string, text: string): string {
   if (width === undefined) return head + text

@@ -8,6 +8,8 @@ export interface Column {
   readonly title: string
   /** What is to the right is a number. */
   readonly align?: 'left' | 'right'
+  /** A text that says nothing once it is cut, such as an id. */
+  readonly whole?: boolean
   /** Left out where there is no room: the highest first. Absent: never. */
   readonly spare?: number
 }
@@ -63,9 +65,10 @@ function naturalWidths(columns: readonly Column[], rows: Rows): readonly number[
 
 /** As narrow as may be: a title's longest word, a number whole, some of a text. */
 function leastWidths(columns: readonly Column[], rows: Rows): readonly number[] {
-  return columns.map(({ title, align }, k) => {
+  return columns.map(({ title, align, whole }, k) => {
     const longest = Math.max(0, ...rows.map((row) => row[k].length))
-    return Math.max(longestWord(title), align === 'right' ? longest : Math.min(longest, LEAST_WIDTH))
+    const isCut = align !== 'right' && whole !== true
+    return Math.max(longestWord(title), isCut ? Math.min(longest, LEAST_WIDTH) : longest)
   })
 }
 

@@ -209,6 +209,39 @@ describe('the page', () => {
     expect(new Set(grounds).size).toBe(2)
   })
 
+  inBrowser('draws the numbers at its charts whole, however far behind the clock', async () => {
+    for (const behindMs of [45_000, 33 * 60_000, 83 * 60_000, 29 * 3_600_000, 400 * 86_400_000]) {
+      const page = await visit('', { viewport: { width: 390, height: 844 } })
+      await page.addInitScript(() => {
+        const { prototype } = CanvasRenderingContext2D
+        const { fillText } = prototype
+        const drawn: { text: string; left: number }[] = []
+        prototype.fillText = function (text, x, y, width) {
+          const left = this.textAlign === 'right' ? x - this.measureText(text).width : 0
+          drawn.push({ text, left })
+          fillText.call(this, text, x, y, width)
+        }
+        Object.assign(window, { drawn })
+      })
+      await page.route('**/overview', async (route) => {
+        const answer = await route.fetch()
+        const json = await answer.json()
+        for (const { overview } of json.nodes) overview?.history.watermarkLagMs.fill(behindMs)
+        await route.fulfill({ response: answer, json })
+      })
+      await page.reload()
+      await page.locator('#chart-watermark canvas').waitFor(WAIT)
+      await page.waitForFunction(
+        () =>
+          (window as unknown as { drawn: { text: string }[] }).drawn.some(({ text }) => /[1-9].* [smhd]$/.test(text)),
+        undefined,
+        WAIT,
+      )
+      const drawn = await page.evaluate(() => (window as unknown as { drawn: { text: string; left: number }[] }).drawn)
+      expect(drawn.filter(({ left }) => left < 0)).toEqual([])
+    }
+  })
+
   inBrowser('is worked by keyboard: the look-up, its answer, and back', async () => {
     const page = await visit()
     await page.route('**/explain/*', (route) => route.fulfill({ json: everyOutcome() }))

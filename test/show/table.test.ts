@@ -48,6 +48,13 @@ describe('a table that is too wide', () => {
     expect(text).toContain('1,234')
   })
 
+  it('leaves out rather than cuts an id', () => {
+    const columns = many.map((column) => (column.title === 'node' ? { ...column, whole: true } : column))
+    const text = renderTable(columns, [row], { width: 60 })
+    expect(text).toContain('a-node-of-a-long-name')
+    expect(text.split('\n').at(-1)).toBe('no room for: bytes')
+  })
+
   it('is as wide as it must be where nothing more can go', () => {
     expect(renderTable(many, [row], { width: 10 })).toContain('1,234')
   })
