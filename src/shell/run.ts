@@ -6,7 +6,7 @@
  */
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../config/units.ts'
-import type { Screen } from '../show/screen.ts'
+import { paint, type Screen } from '../show/screen.ts'
 import type { Ask, Options, ShellCommand } from './command.ts'
 import { COMMANDS } from './commands.ts'
 
@@ -102,9 +102,16 @@ async function repeat(command: ShellCommand, argument: string, options: Options,
   let path = first
   for (let done = 0; done < how.times && surface.signal?.aborted !== true; done++) {
     if (done > 0 && !(await pause(how.everyMs, surface.signal))) return
-    const isTerminal = surface.screen().width !== undefined
-    const answer = await once(command, path, options, surface, how.inPlace && isTerminal ? CLEAR : '')
-    if (command.next !== undefined && !how.inPlace) path = command.next(first, answer)
+    const screen = surface.screen()
+    const before = how.inPlace && screen.width !== undefined ? CLEAR : ''
+    try {
+      const answer = await once(command, path, options, surface, before)
+      if (command.next !== undefined && !how.inPlace) path = command.next(first, answer)
+    } catch (error) {
+      // What never worked will not; what worked may again: a node that is started anew, a rebalance.
+      if (done === 0) throw error
+      surface.write(`${before}${paint(screen, 'red', (error as Error).message)}\n`)
+    }
   }
 }
 

@@ -100,6 +100,30 @@ describe('lines that are piped in', () => {
   })
 })
 
+test('what repeats goes on where a node did not answer for a while, and ends where it never did', async () => {
+  let asked = 0
+  const output = new PassThrough()
+  const written: Buffer[] = []
+  output.on('data', (bytes: Buffer) => written.push(bytes))
+  const flaky = async (path: string): Promise<unknown> => {
+    asked++
+    if (asked === 2 || asked > 3) throw new Error('no node answers: it is away')
+    return ask(path)
+  }
+  const input = new PassThrough()
+  const done = runRepl({ ask: flaky, input, output, env: {}, nowMs: () => performance.now() })
+  input.end('watch --every 100ms --times 3 ledger\nwatch --every 100ms --times 3 ledger\n')
+  await done
+  const text = Buffer.concat(written).toString()
+  expect(text.match(/it balances|no node answers/g)).toEqual([
+    'it balances',
+    'no node answers',
+    'it balances',
+    'no node answers',
+  ])
+  expect(asked).toBe(4)
+})
+
 test('in a terminal, Tab completes, Ctrl-C ends what repeats, and history is kept between runs', async () => {
   const historyFile = join(dir.path, 'history')
   const session = async (act: (type: (keys: string) => Promise<void>, text: () => string) => Promise<void>) => {
