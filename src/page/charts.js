@@ -26,6 +26,8 @@ const CHARTS = [
       .map((seconds) => seconds * 1000),
   },
 ]
+/** Of counts: whole ones. */
+const COUNTS = Array.from({ length: 36 }, (_, k) => [1, 2, 5][k % 3] * 10 ** Math.floor(k / 3))
 const COLOURS = ['--chart-1', '--chart-2']
 const plots = new Map()
 
@@ -131,8 +133,8 @@ function optionsOf({ lines, text, scale, steps }, place) {
         ...axis,
         size: 56,
         space: 28,
-        // Of durations: round ones, so that they are short enough to be shown whole.
-        ...(steps === undefined ? {} : { incrs: steps }),
+        // Durations in round ones, so that they are short enough to be shown whole.
+        incrs: steps ?? COUNTS,
         values: (_, ticks) => ticks.map((tick) => text(tick)),
       },
     ],

@@ -41,7 +41,7 @@ function labelTable(labels) {
       { name: 'fold' },
       { name: 'window' },
       { name: 'first after', num: true },
-      { name: 'counted', num: true },
+      { name: 'counted (no.)', num: true },
     ],
     labels.map((label) => [
       h('strong', { class: 'mono' }, label.name),
@@ -85,7 +85,7 @@ function engagementTable(engagements) {
         one.reason,
         one.owner !== null && one.outcome === 'otherView' && [' ', look('sample', one.owner.sampleId)],
       ),
-      h('span', { class: 'mono small' }, placeText(one.source ?? one)),
+      h('span', { class: 'mono small place' }, placeParts(one.source ?? one)),
     ]),
   )
 }
@@ -95,7 +95,7 @@ function details({ view, seal, emission }) {
     ['user', look('user', view.userId)],
     ['item', h('span', { class: 'mono' }, view.itemId)],
     ['viewed', time(view.timeMs)],
-    ['lies at', h('span', { class: 'mono' }, placeText(view.source ?? view))],
+    ['lies at', h('span', { class: 'mono place' }, placeParts(view.source ?? view))],
     ['deadline', time(view.deadlineMs)],
     ['copies', count(view.copies.length)],
   ]
@@ -104,18 +104,19 @@ function details({ view, seal, emission }) {
       'sealed by',
       seal.record === null
         ? `the watermark ${time(seal.watermarkMs)}`
-        : h('span', { class: 'mono' }, placeText(seal.record)),
+        : h('span', { class: 'mono place' }, placeParts(seal.record)),
     ])
   }
   if (emission !== null) {
     pairs.push(['emitted', `${time(emission.producedAtMs)}${emission.node === null ? '' : ` by ${emission.node}`}`])
-    pairs.push(['as', h('span', { class: 'mono' }, placeText(emission))])
+    pairs.push(['as', h('span', { class: 'mono place' }, placeParts(emission))])
     pairs.push(['the sample says', emission.agrees ? state('ok', 'the same') : state('bad', 'something else')])
   }
   return h('div', null, h('h3', null, 'View'), facts(pairs))
 }
 
-const placeText = ({ topic, partition, offset }) => `${topic}/${partition}/${offset}`
+/** It may break behind the topic, and nowhere within a number. */
+const placeParts = ({ topic, partition, offset }) => [`${topic}/`, h('wbr', null), `${partition}/${offset}`]
 
 function searchText({ from, recordsRead, tookMs }) {
   return from === 'actor'

@@ -172,6 +172,16 @@ describe('the page', () => {
     expect(await page.locator('.timeline .at-seal').count()).toBeGreaterThan(0)
     expect(await page.locator('.timeline .at-deadline').count()).toBe(1)
     expect(await page.getByRole('table', { name: 'Engagements' }).locator('tbody tr').count()).toBe(10)
+    expect(await page.getByRole('table', { name: 'Labels' }).locator('thead').innerText()).toContain('counted (no.)')
+    // A place breaks behind its topic, never within its numbers.
+    const broken = await page.locator('#answer .place').evaluateAll((places) =>
+      places.filter(({ lastChild }) => {
+        const range = document.createRange()
+        range.selectNodeContents(lastChild!)
+        return range.getClientRects().length !== 1
+      }),
+    )
+    expect(broken).toEqual([])
     expect(await page.locator('#answer img, #answer script').count()).toBe(0)
     expect(await page.title()).toMatch(/^Postview/)
     expect(await page.locator('#answer-title').innerText()).toContain(HOSTILE.slice(0, 20))
