@@ -176,6 +176,12 @@ export const PARTITION_METRICS: readonly PartitionMetric[] = [
     ({ spill }) => [spill.viewsSpilled, spill.viewsRestored],
   ),
   single('gauge', 'postview_journal_segments', 'Batches kept in the journal', (p) => p.store.segments),
+  single(
+    'gauge',
+    'postview_journal_segment_bytes',
+    'Bytes of the batches kept in the journal',
+    (p) => p.store.journalCounts.bytesKept,
+  ),
   single('gauge', 'postview_stored_users', 'Users moved out of memory', (p) => p.store.storedUsers),
 ]
 

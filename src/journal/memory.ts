@@ -13,6 +13,7 @@ import {
   type StoredUser,
   type WakeEntry,
 } from './port.ts'
+import { SegmentSizes } from './sizes.ts'
 
 /** What one partition's journal holds. Buffers in it are never written to again. */
 export interface Contents {
@@ -68,6 +69,7 @@ class MemoryStore implements JournalStore {
 
 class MemoryPartition implements PartitionJournal {
   readonly counts: JournalCounts = noCounts()
+  private readonly sizes = new SegmentSizes(this.counts)
   private readonly contents: Contents
   private readonly onClose: () => void
   private closed = false
@@ -85,12 +87,14 @@ class MemoryPartition implements PartitionJournal {
   async trim(before: number, mark: Buffer): Promise<void> {
     this.check()
     this.contents.mark = Buffer.from(mark)
+    this.sizes.trim(before)
     this.dropSegments((sequence) => sequence < before)
   }
 
   async append(sequence: number, bytes: Uint8Array): Promise<void> {
     this.check()
     this.contents.segments.set(sequence, Buffer.from(bytes))
+    this.sizes.put(sequence, bytes.length)
     this.counts.segmentsWritten++
     this.counts.bytesWritten += bytes.length
   }
@@ -104,6 +108,7 @@ class MemoryPartition implements PartitionJournal {
       const bytes = Buffer.from(this.contents.segments.get(sequence) ?? [])
       this.counts.segmentsRead++
       this.counts.bytesRead += bytes.length
+      this.sizes.put(sequence, bytes.length)
       yield { sequence, bytes }
     }
   }
@@ -119,6 +124,7 @@ class MemoryPartition implements PartitionJournal {
 
   async cut(from: number): Promise<void> {
     this.check()
+    this.sizes.cut(from)
     this.dropSegments((sequence) => sequence >= from)
   }
 
@@ -180,6 +186,7 @@ class MemoryPartition implements PartitionJournal {
 
   async clear(): Promise<void> {
     this.check()
+    this.sizes.cut(0)
     this.contents.mark = null
     this.contents.segments.clear()
     this.contents.users.clear()

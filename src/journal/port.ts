@@ -90,6 +90,8 @@ export interface JournalCounts {
   usersRead: number
   bytesWritten: number
   bytesRead: number
+  /** Of the segments that there are, as far as they were written or read since the journal was opened. */
+  bytesKept: number
 }
 
 export class JournalError extends Error {
@@ -102,5 +104,6 @@ export class JournalError extends Error {
 }
 
 export function noCounts(): JournalCounts {
-  return { segmentsWritten: 0, segmentsRead: 0, usersWritten: 0, usersRead: 0, bytesWritten: 0, bytesRead: 0 }
+  const written = { segmentsWritten: 0, usersWritten: 0, bytesWritten: 0 }
+  return { ...written, segmentsRead: 0, usersRead: 0, bytesRead: 0, bytesKept: 0 }
 }

@@ -22,6 +22,7 @@ import {
 } from './port.ts'
 import { Rooms } from './rooms.ts'
 import { Serials } from './serials.ts'
+import { SegmentSizes } from './sizes.ts'
 import { Turns } from './turns.ts'
 import { WAKE_BYTES, WakeList } from './wakes.ts'
 
@@ -33,6 +34,7 @@ const rooms = new Rooms()
 
 export class RocksPartition implements PartitionJournal {
   readonly counts: JournalCounts = noCounts()
+  private readonly sizes = new SegmentSizes(this.counts)
   private readonly database: Database
   private readonly keys: Keys
   private readonly wakeList: WakeList
@@ -83,6 +85,7 @@ export class RocksPartition implements PartitionJournal {
       operations.push({ deleteFrom: this.keys.segment(this.trimmedTo), deleteTo: this.keys.segment(before) })
       this.trimmedTo = before
     }
+    this.sizes.trim(before)
     return this.turn(() => this.write('segments', operations))
   }
 
@@ -91,6 +94,7 @@ export class RocksPartition implements PartitionJournal {
     const room = rooms.take(bytes.length + FRAME_BYTES + KEY_BYTES)
     const entry = new EntryWriter(room.length, room).add(this.keys.segment(sequence), bytes)
     const sizeBytes = bytes.length
+    this.sizes.put(sequence, sizeBytes)
     return this.turn(async () => {
       await this.write('segments', [{ put: entry }])
       rooms.giveBack(room)
@@ -109,6 +113,7 @@ export class RocksPartition implements PartitionJournal {
         last = record.sequence
         this.counts.segmentsRead++
         this.counts.bytesRead += record.bytes.length
+        this.sizes.put(last, record.bytes.length)
         yield record
       }
       if (page.length < SEGMENTS_PAGE) return
@@ -130,6 +135,7 @@ export class RocksPartition implements PartitionJournal {
 
   cut(from: number): Promise<void> {
     const operation = { deleteFrom: this.keys.segment(from), deleteTo: this.keys.segmentsEnd }
+    this.sizes.cut(from)
     return this.turn(() => this.write('segments', [operation]))
   }
 
@@ -198,6 +204,7 @@ export class RocksPartition implements PartitionJournal {
 
   clear(): Promise<void> {
     this.trimmedTo = 0
+    this.sizes.cut(0)
     this.wakeList.clear()
     const flag = new EntryWriter(FRAME_BYTES + KEY_BYTES).add(this.keys.clearing)
     return this.turn(async () => {

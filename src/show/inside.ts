@@ -77,7 +77,7 @@ export function renderPartition(p: PartitionAnswer, screen: Screen): string {
       `${mailboxes.busyActors} are being restarted, ${mailboxes.messages} messages wait for them`,
     `timers      ${formatCount(timers.count)}, the soonest ${formatTime(timers.soonestMs)}`,
     `inbox       ${formatBytes(p.bufferedBytes)} wait to be joined`,
-    `journal     ${formatCount(journal.segments)} segments, ${formatCount(journal.storedUsers)} users; ` +
+    `journal     ${formatCount(journal.segments)} segments of ${formatBytes(journal.bytesKept)}, ${formatCount(journal.storedUsers)} users; ` +
       `${formatBytes(journal.bytesWritten)} written, ${formatBytes(journal.bytesRead)} read`,
     `ledger      ${p.imbalance.length === 0 ? 'balances' : paint(screen, 'red', 'DOES NOT BALANCE')}`,
   ]

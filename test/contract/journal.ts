@@ -245,7 +245,23 @@ export function journalContract(
           usersRead: 1,
           bytesWritten: 153,
           bytesRead: 153,
+          bytesKept: 150,
         })
+      })
+
+      test('counts say how much the segments are that it keeps, each once', async () => {
+        const journal = await beginPartition()
+        for (const [i, size] of [100, 50, 20, 7].entries()) await journal.append(i + 1, Buffer.alloc(size))
+        await all(journal.segments())
+        expect(journal.counts.bytesKept).toBe(177)
+        await journal.trim(3, bytes('m'))
+        expect(journal.counts.bytesKept).toBe(27)
+        await journal.cut(4)
+        expect(journal.counts.bytesKept).toBe(20)
+        await journal.append(4, Buffer.alloc(5))
+        expect(journal.counts.bytesKept).toBe(25)
+        await journal.clear()
+        expect(journal.counts.bytesKept).toBe(0)
       })
 
       test('a partition is open once, until it is closed', async () => {
