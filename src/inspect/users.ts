@@ -149,7 +149,7 @@ async function listUsers(inside: Inside, by: By, prefix: string, limit: number):
     await nextTurn()
   }
   const answer = { node: node.id, by, inMemory, liveActors, stored, users: rows, silent: [] }
-  return { ...answer, users: sorted(rows, by).slice(0, limit) }
+  return { ...answer, users: sortUsers(rows, by).slice(0, limit) }
 }
 
 function hasPrefix(s: JoinState, user: number, prefix: Buffer): boolean {
@@ -214,7 +214,8 @@ function rowOf(s: JoinState, user: number, partition: number, node: string): Use
   }
 }
 
-function sorted(rows: readonly UserRow[], by: By): UserRow[] {
+/** The order in which they are told. */
+export function sortUsers(rows: readonly UserRow[], by: By): UserRow[] {
   // By what is left of each one's own partition's time: partitions may be hours of event time apart.
   const due = ({ inMs, nextDueMs }: UserRow): number => inMs ?? nextDueMs ?? Number.POSITIVE_INFINITY
   const order: Record<By, (a: UserRow, b: UserRow) => number> = {
@@ -238,7 +239,7 @@ function merged(
     inMemory: sum((answer) => answer.inMemory),
     liveActors: sum((answer) => answer.liveActors),
     stored: sum((answer) => answer.stored),
-    users: sorted(
+    users: sortUsers(
       all.flatMap((answer) => answer.users),
       own.by,
     ).slice(0, limit),

@@ -9,10 +9,12 @@ import type { ClusterAnswer, OwnerAnswer } from '../../src/inspect/cluster.ts'
 import type { Explanation } from '../../src/inspect/explanation.ts'
 import type { ClusterLedger } from '../../src/inspect/ledgerRoute.ts'
 import type { GivenUp, NewestAnswer } from '../../src/inspect/newest.ts'
+import type { ClusterDelays } from '../../src/inspect/overview.ts'
 import type { PartitionsAnswer } from '../../src/inspect/partitions.ts'
 import type { TailAnswer, TailSample } from '../../src/inspect/tail.ts'
 import type { UserAnswer } from '../../src/inspect/userAnswer.ts'
 import type { UsersAnswer } from '../../src/inspect/users.ts'
+import { COMMANDS } from '../../src/shell/commands.ts'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
 import { plainClient } from '../support/kafkaTools.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
@@ -175,6 +177,14 @@ describe.each(IDS)('%s', (node) => {
     expect(samples.every(({ sample }) => (sample.labels as { click: number }).click === 1)).toBe(true)
     const late = await ask<NewestAnswer<GivenUp>>(node, '/late?limit=100')
     expect(late.records.map(({ user }) => user).sort()).toEqual([...USERS].sort())
+    const delays = COMMANDS.find(({ name }) => name === 'delays')!
+    const { sealedViews, labels, silent } = await ask<ClusterDelays>(node, delays.path('', {}))
+    expect({ sealedViews, positives: labels[0].positives, silent }).toEqual({
+      // Of each user the first view, and the one with a click.
+      sealedViews: 2 * USERS.length,
+      positives: USERS.length,
+      silent: [],
+    })
   })
 
   it('asks the other with its own token, and masks what it is told for who may not see it', async () => {
@@ -201,6 +211,9 @@ describe('when the other is gone', () => {
     const { users, silent } = await ask<UsersAnswer>('node-a', '/users?limit=100')
     expect(silent).toEqual([{ node: 'node-b', reason: error }])
     expect(new Set(users.map(({ node }) => node))).toEqual(new Set(['node-a']))
+    const delays = await ask<ClusterDelays>('node-a', '/overview/delays')
+    expect(delays.silent).toEqual([{ node: 'node-b', reason: error }])
+    expect(delays.sealedViews).toBeLessThan(2 * USERS.length)
     const sealed = await ask<Explanation>('node-a', `/explain/${user}-view-0?user=${user}&at=${startMs}`)
     expect(sealed).toMatchObject({ status: 'sealed', emission: { labels: { click: 1 }, node: 'node-b' } })
     // The owner may have emitted the sample and been killed before it committed: then that is said too.
