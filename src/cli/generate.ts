@@ -58,7 +58,11 @@ export function addGenerate(program: Command): void {
     .option('--users <n>', 'how many users', positiveCount('--users'), 1000)
     .option('--seed <n>', 'the same seed and start give the same events', wholeNumber('--seed'), 1)
     .option('--rate <n>', 'events a second; without it as fast as it goes', positiveCount('--rate'))
-    .option('--span <duration>', 'event time over which the views are spread', duration('--span'), 3_600_000)
+    .addOption(
+      new Option('--span <duration>', 'event time over which the views are spread')
+        .argParser(duration('--span'))
+        .default(3_600_000, '1h'),
+    )
     .option(
       '--start <time>',
       'event time of the first view, ISO 8601 or milliseconds; without it all is in the past',

@@ -31,7 +31,10 @@ function partitionsBadge(nodes, partitionCount) {
 }
 
 function ledgerBadge(ledger) {
-  return ledger.balances ? state('ok', 'the ledger balances') : state('bad', 'the ledger does not balance')
+  const { balances, missing } = ledger
+  if (!balances) return state('bad', 'the ledger does not balance')
+  if (missing.length > 0) return state('warn', `the ledger balances, without ${missing.join(', ')}`)
+  return state('ok', 'the ledger balances')
 }
 
 function alarmsOf(nodes) {

@@ -29,7 +29,10 @@ const EQUATIONS = [
   },
 ]
 
-/** The nodes' ledgers as one; partitions that two nodes tell of in a rebalance are taken once. */
+/**
+ * The nodes' ledgers as one; partitions that two nodes tell of in a rebalance are taken once. `missing`: nodes that may have
+ * partitions of their own, and do not answer.
+ */
 export function addUp(nodes) {
   const partitions = new Map()
   for (const { overview } of nodes)
@@ -40,13 +43,15 @@ export function addUp(nodes) {
       if (field !== 'partition') total[field] = (total[field] ?? 0) + value
   }
   const imbalance = nodes.flatMap(({ overview }) => overview?.ledger.imbalance ?? [])
-  return { total, imbalance, balances: imbalance.length === 0 }
+  const missing = nodes.filter((node) => node.state === 'silent').map(({ id }) => id)
+  return { total, imbalance, missing, balances: imbalance.length === 0 }
 }
 
-export function showLedger({ total, imbalance, balances }) {
+export function showLedger({ total, imbalance, missing, balances }) {
   show(
     at('ledger'),
     EQUATIONS.map((equation) => equationOf(equation, total, imbalance)),
+    missing.length > 0 && h('p', { class: 'muted small' }, `Without what ${missing.join(', ')} has.`),
     !balances &&
       h(
         'ul',

@@ -48,9 +48,10 @@ function row({ id, url, state: how, reason, overview }, k, asked) {
   )
   if (overview === null) {
     const word = how === 'gone' ? 'gone' : 'does not answer'
+    const why = (reason ?? '').replace(/^.* does not answer: /, '')
     return [
       name,
-      h('span', null, state('bad', word), h('span', { class: 'muted small' }, ` ${reason ?? ''}`)),
+      h('span', null, state('bad', word), h('span', { class: 'muted small' }, ` ${why}`)),
       '–',
       '–',
       '–',

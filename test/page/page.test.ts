@@ -327,6 +327,8 @@ describe('a cluster', () => {
       expect(await page.locator('#ring svg').getAttribute('aria-label')).toMatch(/A node-a: \d, \d\. B node-b: \d, \d/)
       await nodes[1].kill()
       await page.getByText('node-b does not answer').waitFor(WAIT)
+      await page.getByText('the ledger balances, without node-b').waitFor(WAIT)
+      await page.getByText('Without what node-b has.').waitFor(WAIT)
       expect(await page.locator('#nodes tbody tr').nth(1).innerText()).toMatch(/node-b[\s\S]*(does not answer|gone)/)
       expect(await page.locator('#ring svg').innerHTML()).toContain('✕')
     },
