@@ -171,16 +171,19 @@ describe('writing', () => {
     }
   })
 
-  it('refuses a batch that is too large for its topic, and not those that left in the same request', async () => {
-    const topic = await topicOf(2, { 'max.message.bytes': '10000' })
+  it('refuses a batch that is too large for its topic, and takes those that left in the same request, once', async () => {
+    const topic = await topicOf(3, { 'max.message.bytes': '10000' })
     const writer = await log.writer()
+    // In one request from here on: the leader is known.
+    await writer.append(topic, 2, batchOf(['first']))
     const [large, small] = await Promise.allSettled([
       writer.append(topic, 0, batchOf(['x'.repeat(20_000)])),
       writer.append(topic, 1, batchOf(['small'])),
     ])
     expect(large).toMatchObject({ status: 'rejected', reason: { code: 'TOO_LARGE' } })
-    expect(small.status).toBe('fulfilled')
+    expect(small).toEqual({ status: 'fulfilled', value: 0 })
     expect(await writer.append(topic, 0, batchOf(['next']))).toBe(0)
+    expect((await log.ends([topic])).map(({ high }) => high)).toEqual([1, 1, 1])
   })
 
   it('takes nothing after it was closed, and has sent what was queued before', async () => {

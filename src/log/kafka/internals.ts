@@ -77,6 +77,19 @@ export interface ProduceArguments {
   readonly topicData: readonly ProduceTopic[]
 }
 
+export interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly topicName: string
+    /** `errorCode` 0: it was taken. */
+    readonly partitions: readonly { partition: number; errorCode: number; baseOffset: string }[]
+  }[]
+}
+
+/** What kafkajs throws where a partition was refused, with what became of the others (patch.ts). */
+export interface PartlyRefused extends Error {
+  answer?: ProduceAnswer
+}
+
 /** Of an idempotent producer. */
 export interface ProducerIdentity {
   /** 64 bits, as text. */
@@ -139,9 +152,7 @@ export interface Broker {
     maxBytes: number
     topics: { topic: string; partitions: { partition: number; fetchOffset: string; maxBytes: number }[] }[]
   }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
-  produce(
-    request: ProduceArguments,
-  ): Promise<{ topics: { topicName: string; partitions: { partition: number; baseOffset: string }[] }[] }>
+  produce(request: ProduceArguments): Promise<ProduceAnswer>
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
   metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
 }

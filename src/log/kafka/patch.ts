@@ -14,6 +14,8 @@
  *    and all but the last would stay open for ever: the process would not end.
  * 8. What is read is not joined with the nothing that was left of the answer before: an answer that comes whole is not
  *    copied, and one whose memory went back (frames.ts) is not looked at again.
+ * 9. Where some partitions of a produce request were refused, the error carries the whole answer: what was taken is not
+ *    sent again.
  *
  * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
  */
@@ -31,6 +33,8 @@ import type {
   FetchedMessage,
   FlexibleDecoder,
   FlexibleEncoder,
+  PartlyRefused,
+  ProduceAnswer,
   ProduceArguments,
   RawMessage,
 } from './internals.ts'
@@ -40,6 +44,7 @@ const VERSION = '2.2.4'
 const DECODE_MESSAGES = 'protocol/requests/fetch/v4/decodeMessages'
 const BATCH = 'consumer/batch'
 const PRODUCE = 'protocol/requests/produce/v3/request'
+const PRODUCED = 'protocol/requests/produce/v3/response'
 /** Survives a second evaluation of this file in one process, as test runners do it. */
 const PATCHED = Symbol.for('postview.kafkajs')
 
@@ -98,6 +103,7 @@ function patch(): Originals {
     'consumer/consumerGroup',
     'protocol/requests/fetch/v4/response',
     'protocol/requests/produce/v4/request',
+    'protocol/requests/produce/v4/response',
   ]) {
     if (cached(path) !== undefined)
       throw new Error('kafkajs was loaded before src/log/kafka/patch.ts, which must be first')
@@ -106,6 +112,7 @@ function patch(): Originals {
   replace(DECODE_MESSAGES, rawMessages)
   replace(BATCH, batchWithAborted(load(BATCH)))
   replace(PRODUCE, produceRequest(load(PRODUCE)))
+  replace(PRODUCED, produceResponse(load(PRODUCED)))
   patchGroup()
   patchConnection()
   return { decodeMessages }
@@ -179,6 +186,21 @@ function encodeCarriers(Encoder: new (sizeBytes: number) => RequestEncoder, requ
     }
   }
   return to
+}
+
+interface ProduceResponse {
+  readonly decode: (bytes: Buffer) => Promise<ProduceAnswer>
+  readonly parse: (answer: ProduceAnswer) => Promise<ProduceAnswer>
+}
+
+/** Change 9. Versions 4 to 7 of the answer are parsed as this one. */
+function produceResponse({ decode, parse }: ProduceResponse): ProduceResponse {
+  const parseWhole = (answer: ProduceAnswer): Promise<ProduceAnswer> =>
+    parse(answer).catch((error: PartlyRefused) => {
+      error.answer = answer
+      throw error
+    })
+  return { decode, parse: parseWhole }
 }
 
 /** Enough for all, so that the encoder does not copy itself larger again and again. */

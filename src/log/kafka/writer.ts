@@ -13,14 +13,15 @@
  * Trap: `producer.send` copies its list once a message; nothing is sent through it, and no list of records exists.
  *
  * How it fails: what may pass is tried again, with a warning, until the writer is closed; what may not rejects the
- * append. A request of several batches that is refused is repeated one by one, so that only the guilty one fails.
+ * append. Of a request of several batches those that were taken are done; where others are refused for good they are
+ * repeated one by one, so that only the guilty one fails.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LogError, type Writer } from '../port.ts'
 import type { EncodedBatch } from '../recordBatch/builder.ts'
 import type { Logger } from './client.ts'
 import { isPassing, isUnknownTopic, rootCause, toLogError } from './errors.ts'
-import type { Client, ProduceTopic } from './internals.ts'
+import type { Client, PartlyRefused, ProduceAnswer, ProduceTopic } from './internals.ts'
 import { Leaders } from './leaders.ts'
 
 const IN_FLIGHT = 5
@@ -155,14 +156,16 @@ export class KafkaWriter implements Writer {
   }
 
   /** Settles every one of the appends. */
-  private async deliver(appends: readonly Append[]): Promise<void> {
+  private async deliver(all: readonly Append[]): Promise<void> {
     let unknown = 0
+    let appends = all
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
       try {
         const offsets = await this.produce(appends)
         appends.forEach((append, i) => void append.resolve(offsets[i]))
         return
       } catch (error) {
+        appends = resolveTaken(appends, (error as PartlyRefused).answer)
         if (isUnknownTopic(error)) unknown++
         const isFinal = this.isOver || !isPassing(error) || unknown > UNKNOWN_TOPIC_TRIES
         if (isFinal && appends.length > 1) return this.deliverEach(appends)
@@ -196,13 +199,31 @@ export class KafkaWriter implements Writer {
     const broker = await this.leaders.brokerOf(appends)
     const topicData = topicsOf(appends)
     const answer = await broker.produce({ acks: ALL_REPLICAS, timeout: PRODUCE_TIMEOUT_MS, topicData })
-    const offsets = new Map(
-      answer.topics.flatMap(({ topicName, partitions }) =>
-        partitions.map(({ partition, baseOffset }) => [keyOf(topicName, partition), Number(baseOffset)] as const),
-      ),
-    )
+    const offsets = takenIn(answer)
     return appends.map(({ topic, partition }) => offsets.get(keyOf(topic, partition))!)
   }
+}
+
+/** The offsets of what was taken, by topic and partition. */
+function takenIn({ topics }: ProduceAnswer): ReadonlyMap<string, number> {
+  return new Map(
+    topics.flatMap(({ topicName, partitions }) =>
+      partitions.flatMap(({ partition, errorCode, baseOffset }) =>
+        errorCode === 0 ? [[keyOf(topicName, partition), Number(baseOffset)] as const] : [],
+      ),
+    ),
+  )
+}
+
+/** Resolves those that were taken though others of the request were refused; gives the others. */
+function resolveTaken(appends: readonly Append[], answer: ProduceAnswer | undefined): readonly Append[] {
+  if (answer === undefined) return appends
+  const offsets = takenIn(answer)
+  return appends.filter(({ topic, partition, resolve }) => {
+    const offset = offsets.get(keyOf(topic, partition))
+    if (offset !== undefined) resolve(offset)
+    return offset === undefined
+  })
 }
 
 function topicsOf(appends: readonly Append[]): ProduceTopic[] {
