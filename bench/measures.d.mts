@@ -22,6 +22,8 @@ export function writeConfig(
     readonly time?: object
     readonly memory?: object
     readonly kafka?: object
+    readonly more?: object
+    readonly pipeline?: string
   },
 ): string
 export function sampleSchemaOf(world: World, configFolder: string): Promise<object>

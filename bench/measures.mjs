@@ -19,11 +19,26 @@ const { stringify } = createRequire(import.meta.url)('yaml')
 const SETTLE_MS = 2_000
 export const JOIN_CORE = 0
 
-/** Writes pipeline.yaml, node.yaml and the schemas; gives the folder. */
+/**
+ * Writes pipeline.yaml, node.yaml and the schemas; gives the folder. `more` is of node.yaml. Nodes of one `pipeline` are
+ * of one group.
+ */
 export function writeConfig(
   world,
   name,
-  { topics, output, format = 'avro', time = {}, within = '10m', memory = {}, kafka = {}, delivery },
+  {
+    topics,
+    output,
+    format = 'avro',
+    time = {},
+    within = '10m',
+    memory = {},
+    kafka = {},
+    delivery,
+    repartition,
+    pipeline: pipelineName = name,
+    more = {},
+  },
 ) {
   const folder = join(world.folder, name)
   mkdirSync(folder, { recursive: true })
@@ -43,7 +58,7 @@ export function writeConfig(
   })
   const label = (on) => ({ on, within })
   const pipeline = {
-    name,
+    name: pipelineName,
     sources: {
       views: source(topics[0], 'view', {}),
       engagements: [source(topics[1], 'engagement', { type: 'type', value: 'value' })],
@@ -58,14 +73,20 @@ export function writeConfig(
     time: { outOfOrderness: '5s', allowedLateness: '0s', maxClockSkew: 'off', idleAfter: '1h', ...time },
     createTopics: true,
     ...(delivery === undefined ? {} : { delivery }),
+    ...(repartition === undefined ? {} : { repartition }),
     sinks: [{ type: 'kafka', topic: output, format: 'avro', compression: 'lz4' }],
-    sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
+    sideOutputs: {
+      late: `${pipelineName}-late`,
+      orphans: `${pipelineName}-orphans`,
+      deadLetters: `${pipelineName}-dead`,
+    },
   }
   const node = {
     kafka: { brokers: [world.brokers], ...kafka },
     dataDir: join(folder, 'data'),
     control: { host: '127.0.0.1', port: 0 },
     memory,
+    ...more,
   }
   writeFileSync(join(folder, 'pipeline.yaml'), stringify(pipeline))
   writeFileSync(join(folder, 'node.yaml'), stringify(node))
@@ -73,9 +94,10 @@ export function writeConfig(
 }
 
 /** A node on its core. `assigned` resolves when it begins to read, `started` with its control address. */
-export function startNode(world, configFolder, { flags = [] } = {}) {
-  const args = [...flags, join(world.program, 'dist/cli/main.js'), 'cluster', 'start', '--config', configFolder]
-  const child = new Child({ node: world.node, core: JOIN_CORE, args })
+export function startNode(world, configFolder, { flags = [], core = JOIN_CORE, id } = {}) {
+  const command = ['cluster', 'start', '--config', configFolder, ...(id === undefined ? [] : ['--id', id])]
+  const args = [...flags, join(world.program, 'dist/cli/main.js'), ...command]
+  const child = new Child({ node: world.node, core, args })
   return { child, assigned: child.line('"partitions assigned"'), started: child.line('"node started"') }
 }
 
@@ -85,15 +107,15 @@ export async function sampleSchemaOf(world, configFolder) {
   return JSON.parse(execFileSync(world.node, args, { encoding: 'utf8' }))
 }
 
-async function emptyTopics(world, names) {
-  await createTopics(world.built.log, names, 'CreateTime')
+async function emptyTopics({ built }, names) {
+  await createTopics(built.log, names, 'CreateTime', built.partitions)
 }
 
 /** CPU seconds that a node takes to start and to idle shortly. */
-export async function joinStartUp(world, name, format) {
+export async function joinStartUp(world, name, config = {}) {
   const topics = [`${name}-views`, `${name}-engagements`]
   await emptyTopics(world, topics)
-  const node = startNode(world, writeConfig(world, name, { topics, output: `${name}-samples`, format }))
+  const node = startNode(world, writeConfig(world, name, { topics, output: `${name}-samples`, ...config }))
   await node.started
   await sleep(SETTLE_MS)
   const cpuS = cpuSeconds(node.child.pid)
@@ -131,10 +153,10 @@ export async function measurePassThrough(world, name, input) {
 }
 
 /** A join of loaded topics, to its last sample, checked. */
-export async function measureJoin(world, name, input, { format = 'avro', startUpS, flags, delivery } = {}) {
+export async function measureJoin(world, name, input, { startUpS, flags, ...rest } = {}) {
   const output = `${name}-samples`
-  await createTopics(world.built.log, [output], 'LogAppendTime')
-  const config = writeConfig(world, name, { topics: input.topics, output, format, delivery })
+  await createTopics(world.built.log, [output], 'LogAppendTime', world.built.partitions)
+  const config = writeConfig(world, name, { topics: input.topics, output, ...rest })
   const load = loadAverage()
   const node = startNode(world, config, { flags })
   const [assigned] = await Promise.all([node.assigned, node.started])
@@ -148,7 +170,7 @@ export async function measureJoin(world, name, input, { format = 'avro', startUp
     output,
     await sampleSchemaOf(world, config),
     input.answer,
-    format === 'json',
+    rest.format === 'json',
   )
   const seconds = (check.lastAppendMs - assigned.time) / 1000
   return { ...measured, seconds, eventsPerS: input.answer.events / seconds, check }

@@ -1,7 +1,8 @@
 /**
  * The programs that are measured, as child processes on a core of their own, and what the kernel says of them.
  *
- * Owns: each child until it is stopped. `stop` is clean (SIGTERM); a child that does not end in time is killed.
+ * Owns: each child until it is stopped. `stop` is clean (SIGTERM); a child that does not end in time is killed, and so is
+ * what still runs when this process ends.
  * How it fails: a child that ends by itself rejects `failed` with the end of what it printed.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -26,6 +27,11 @@ export function copyProgram(folder) {
   return folder
 }
 
+const running = new Set()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export class Child {
   constructor({ node, core, args, env = {} }) {
     this.lines = []
@@ -34,10 +40,12 @@ export class Child {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     })
+    running.add(this.child)
     this.isOver = false
     this.exited = new Promise((resolve) => this.child.once('close', (code) => resolve(code)))
     this.failed = this.exited.then((code) => {
       this.isOver = true
+      running.delete(this.child)
       if (!this.isStopping) throw new Error(`${args[0]} ended by itself (${code}):\n${this.lines.join('\n')}`)
       return new Promise(() => {})
     })

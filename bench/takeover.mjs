@@ -3,16 +3,12 @@
  * assignment to live, with a shared snapshot and without (the log is replayed then), the speed of replay against that of
  * live joining, and the longest that taking a snapshot kept a batch waiting.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startNode, writeConfig } from './measures.mjs'
 import { cpuSeconds, loadAverage } from './program.mjs'
-import { Appender } from './topics.mjs'
+import { load } from './topics.mjs'
 import { Workload } from './workload.mjs'
-
-const { parse, stringify } = createRequire(import.meta.url)('yaml')
 
 const USERS = 100_000
 const LOOK_MS = 100
@@ -20,21 +16,18 @@ const STATE = '8GiB'
 
 export async function measureTakeover(world, name, views) {
   const topics = [`${name}-views`, `${name}-engagements`]
-  const events = await fill(world, topics, views)
+  const { events } = await load(world.built.withPartitions(1), new Workload({ views, users: USERS }), topics)
   const folder = join(world.folder, `${name}-share`)
-  const config = (node, snapshots) => {
-    const options = { topics, output: `${name}-samples`, within: '30d', memory: { state: STATE, actors: '2GiB' } }
-    const written = writeConfig(world, `${name}-${node}`, options)
-    const [pipelineFile, nodeFile] = ['pipeline.yaml', 'node.yaml'].map((file) => join(written, file))
-    // One pipeline and one group, whatever the node's folder is.
-    const sideOutputs = { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` }
-    writeFileSync(pipelineFile, stringify({ ...parse(readFileSync(pipelineFile, 'utf8')), name, sideOutputs }))
-    const given = parse(readFileSync(nodeFile, 'utf8'))
-    given.kafka.group = name
-    if (snapshots) given.snapshots = { to: 'folder', folder, every: '2s', memory: '256MiB' }
-    writeFileSync(nodeFile, stringify(given))
-    return written
-  }
+  const snapshots = { to: 'folder', folder, every: '2s', memory: '256MiB' }
+  const config = (node, isShared) =>
+    writeConfig(world, `${name}-${node}`, {
+      topics,
+      output: `${name}-samples`,
+      within: '30d',
+      memory: { state: STATE, actors: '2GiB' },
+      pipeline: name,
+      more: isShared ? { snapshots } : {},
+    })
   const first = startNode(world, config('first', true))
   const taken = first.child.line('"a shared snapshot is published"')
   const { control } = await first.started
@@ -46,25 +39,6 @@ export async function measureTakeover(world, name, views) {
   if (shared.from !== 'snapshot') throw new Error(`the shared snapshot was not used: ${JSON.stringify(shared)}`)
   const replayed = await takeover(world, config('replayed', false))
   return { events, views, live, snapshot, shared, replayed, load: loadAverage() }
-}
-
-async function fill(world, topics, views) {
-  const { built } = world
-  const settings = { 'message.timestamp.type': 'CreateTime', 'cleanup.policy': 'delete', 'retention.ms': '-1' }
-  await built.log.createTopics(topics.map((topic) => ({ topic, partitions: 1, settings })))
-  const placeOf = (user) => ({ key: Buffer.from(String(user)), partition: 0 })
-  const writer = await built.log.writer()
-  const appender = new Appender({ ...built, placeOf }, writer)
-  let events = 0
-  for (const { kind, user, timeMs, value } of new Workload({ views, users: USERS }).events()) {
-    appender.add(topics[kind], user, timeMs, value)
-    events++
-    if (appender.isFull) await appender.drained()
-  }
-  appender.sendAll()
-  await appender.drained()
-  await writer.close()
-  return events
 }
 
 /** Waits until all is joined; the join's own time is what the process took of its core meanwhile. */

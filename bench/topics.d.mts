@@ -6,6 +6,8 @@ import type { Answer, Workload } from './workload.mjs'
 export interface Built {
   readonly log: Log
   readonly RecordBatchBuilder: typeof RecordBatchBuilder
+  /** Of the topics that are made; 4 where it is not said. */
+  readonly partitions?: number
   placeOf(user: number): { readonly key: Buffer; readonly partition: number }
   close(): Promise<void>
 }
@@ -20,8 +22,13 @@ export interface Check {
 
 export const PARTITIONS: number
 export function openBuilt(program: string, brokers: string): Promise<Built>
-export function userOfEach(placeOf: Built['placeOf']): number[]
-export function createTopics(log: Log, names: readonly string[], stamps: 'CreateTime' | 'LogAppendTime'): Promise<void>
+export function userOfEach(placeOf: Built['placeOf'], partitions?: number): number[]
+export function createTopics(
+  log: Log,
+  names: readonly string[],
+  stamps: 'CreateTime' | 'LogAppendTime',
+  partitions?: number,
+): Promise<void>
 export class Appender {
   constructor(built: Built, writer: Awaited<ReturnType<Log['writer']>>)
   add(topic: string, user: number, stampMs: number, value: Buffer): void

@@ -23,23 +23,27 @@ export async function openBuilt(program, brokers) {
   const { RecordBatchBuilder } = await part('log/recordBatch/builder.js')
   const { murmur2, partitionOf } = await part('join/hash.js')
   const log = await openKafkaLog({ kafka: { brokers: [brokers], sessionTimeoutMs: 30_000 }, clientId: 'bench' })
-  const placeOf = (user) => {
-    const key = Buffer.from(String(user))
-    return { key, partition: partitionOf(murmur2(key, 0, key.length), PARTITIONS) }
+  /** The same with topics of that many partitions. */
+  const withPartitions = (partitions) => {
+    const placeOf = (user) => {
+      const key = Buffer.from(String(user))
+      return { key, partition: partitionOf(murmur2(key, 0, key.length), partitions) }
+    }
+    return { log, RecordBatchBuilder, placeOf, partitions, withPartitions, close: () => log.close() }
   }
-  return { log, RecordBatchBuilder, placeOf, close: () => log.close() }
+  return withPartitions(PARTITIONS)
 }
 
 /** A user in each partition, in their order. */
-export function userOfEach(placeOf) {
+export function userOfEach(placeOf, partitions = PARTITIONS) {
   const users = []
-  for (let user = 0; Object.keys(users).length < PARTITIONS; user++) users[placeOf(user).partition] ??= user
+  for (let user = 0; Object.keys(users).length < partitions; user++) users[placeOf(user).partition] ??= user
   return users
 }
 
-export async function createTopics(log, names, stamps) {
+export async function createTopics(log, names, stamps, partitions = PARTITIONS) {
   const settings = { 'message.timestamp.type': stamps, 'cleanup.policy': 'delete', 'retention.ms': '-1' }
-  await log.createTopics(names.map((topic) => ({ topic, partitions: PARTITIONS, settings })))
+  await log.createTopics(names.map((topic) => ({ topic, partitions, settings })))
 }
 
 /** Appends records to topics in batches, with a bound on what is under way. */
@@ -89,20 +93,20 @@ export class Appender {
   }
 }
 
-/** Fills two topics with the workload; gives its answer. */
-export async function load(built, workload, topics) {
-  await createTopics(built.log, topics, 'CreateTime')
+/** Fills two topics with the workload, keyed by that field of its events; gives its answer, and how many keys there were. */
+export async function load(built, workload, topics, keyedBy = 'user') {
+  await createTopics(built.log, topics, 'CreateTime', built.partitions)
   const writer = await built.log.writer()
   const appender = new Appender(built, writer)
-  for (const { kind, user, timeMs, value } of workload.events()) {
-    appender.add(topics[kind], user, timeMs, value)
+  for (const event of workload.events()) {
+    appender.add(topics[event.kind], event[keyedBy], event.timeMs, event.value)
     if (appender.isFull) await appender.drained()
   }
   appender.sendAll()
   await appender.drained()
   await writer.close()
   const { records } = workload.answer
-  return { ...workload.answer, events: records[VIEWS] + records[ENGAGEMENTS] }
+  return { ...workload.answer, events: records[VIEWS] + records[ENGAGEMENTS], keys: appender.places.size }
 }
 
 export async function recordsIn(log, topic) {

@@ -8,6 +8,12 @@ export interface WorkloadOptions {
   readonly windowMs?: number
   /** One in each partition: their events, far later than all others, seal everything. */
   readonly closingUsers?: readonly number[]
+  /** Of all views, to one user beside the others. */
+  readonly hotShare?: number
+  /** Floats of a view. */
+  readonly scores?: number
+  /** A view. */
+  readonly engagements?: number
 }
 
 export interface Answer {
@@ -19,6 +25,7 @@ export interface Answer {
 export interface Arrival {
   readonly kind: 0 | 1
   readonly user: number
+  readonly item: number
   readonly timeMs: number
   readonly value: Buffer
 }

@@ -18,8 +18,11 @@ export const WINDOW_MS = 600_000
 const START_MS = 1_700_000_000_000
 const DISORDER_MS = 4_900
 /** Views of 2 million in an hour: 333,000 lie within a window. */
-const VIEWS_PER_MS = 2_000_000 / 3_600_000
-const CLOSING_MS = 7 * 86_400_000
+export const VIEWS_PER_MS = 2_000_000 / 3_600_000
+/** What a view has of engagements, as MIX says. */
+export const ENGAGEMENTS_PER_VIEW = 0.44
+const SCORES = 12
+export const CLOSING_MS = 7 * 86_400_000
 const BUCKET_MS = 1_000
 /** Engagements may come this much before their view, and so into a bucket that lies behind. */
 const BACK_MS = 2_000
@@ -86,7 +89,7 @@ const ENCODERS = {
       Buffer.from(JSON.stringify(event)),
 }
 
-export function makeView(random, number, user, timeMs) {
+export function makeView(random, number, user, timeMs, scores = SCORES) {
   return {
     view_id: number,
     user_id: user,
@@ -97,7 +100,7 @@ export function makeView(random, number, user, timeMs) {
     device: DEVICES[(user >> 2) & 3],
     session_id: hex(user * 7919) + hex(Math.floor(number / 1000)) + hex(user ^ 0x5bd1e995) + hex(number >>> 10),
     country: COUNTRIES[user & 3],
-    scores: Array.from({ length: 12 }, random),
+    scores: Array.from({ length: scores }, random),
   }
 }
 
@@ -123,9 +126,10 @@ export function digestOf(number, click, like, share, watchMs) {
 }
 
 /**
- * Hands out events in the order of arrival: { kind, user, timeMs, value }. `answer` is complete at the end.
+ * Hands out events in the order of arrival: { kind, user, item, timeMs, value }. `answer` is complete at the end.
  * Options: views, users, seed, format, paceFactor (event time runs that much faster), windowMs, closingUsers (one in each
- * partition: their events, far later than all others, seal everything).
+ * partition: their events, far later than all others, seal everything), hotShare (of all views, and so of all events, to
+ * one user beside the others), scores (floats of a view, 4 bytes each), engagements (a view).
  */
 export class Workload {
   constructor(options) {
@@ -136,6 +140,9 @@ export class Workload {
       paceFactor: 1,
       closingUsers: [],
       windowMs: WINDOW_MS,
+      hotShare: 0,
+      scores: SCORES,
+      engagements: ENGAGEMENTS_PER_VIEW,
       ...options,
     }
     this.answer = { views: this.options.views, records: [0, 0], valueBytes: [0, 0], digest: 0, outside: 0 }
@@ -165,38 +172,49 @@ export class Workload {
 
   view(number, timeMs) {
     const { random } = this
-    const { users, format } = this.options
-    const user = Math.floor(users * random() ** 2.2)
-    const view = makeView(random, number, user, timeMs)
+    const { users, format, hotShare, scores } = this.options
+    const isHot = hotShare > 0 && random() < hotShare
+    const user = isHot ? users : Math.floor(users * random() ** 2.2)
+    const view = makeView(random, number, user, timeMs, scores)
     // Without view ids an engagement belongs to the user's latest view of the item: items that come once keep the answer.
     if (format === 'json') view.item_id = number
-    this.arrive(VIEWS, user, timeMs, view)
-    const labels = this.engage(view)
+    this.arrive(VIEWS, timeMs, view)
+    const labels = { click: 0, like: 0, share: 0, watch: 0 }
+    // More of them than the mix has are the mix several times over, and a part of it.
+    for (let left = this.options.engagements / ENGAGEMENTS_PER_VIEW; left > 0; left--) {
+      this.engage(view, labels, Math.min(1, left))
+    }
     this.answer.digest += digestOf(number, labels.click, labels.like, labels.share, labels.watch)
   }
 
-  engage(view) {
+  engage(view, labels, part) {
     const { random } = this
-    const labels = { click: 0, like: 0, share: 0, watch: 0 }
     for (const [type, share, hasValue] of MIX) {
-      if (random() >= share) continue
+      if (random() >= share * part) continue
       const delayMs = delayOf(random)
       const value = hasValue ? Math.floor(random() * 60_000) : 0
       const timeMs = view.event_time + delayMs
       const { view_id, user_id, item_id } = view
-      this.arrive(ENGAGEMENTS, user_id, timeMs, { view_id, user_id, item_id, event_time: timeMs, type, value })
+      this.arrive(ENGAGEMENTS, timeMs, { view_id, user_id, item_id, event_time: timeMs, type, value })
       if (delayMs < 0 || delayMs > this.options.windowMs) this.answer.outside++
       else labels[type] = hasValue ? Math.max(labels[type], value) : 1
     }
-    return labels
   }
 
-  arrive(kind, user, timeMs, event) {
+  arrive(kind, timeMs, event) {
+    const { user_id: user, item_id: item } = event
     const value = this.encode(kind, event)
     const at = timeMs - START_MS + this.random() * DISORDER_MS
-    this.put({ at, kind, user, timeMs, value })
+    this.put({ at, kind, user, item, timeMs, value })
     if (this.random() < 0.01)
-      this.put({ at: Math.min(at + this.random() * 50, timeMs - START_MS + DISORDER_MS), kind, user, timeMs, value })
+      this.put({
+        at: Math.min(at + this.random() * 50, timeMs - START_MS + DISORDER_MS),
+        kind,
+        user,
+        item,
+        timeMs,
+        value,
+      })
   }
 
   put(arrival) {
@@ -229,7 +247,8 @@ export class Workload {
       const engagement = { view_id, user_id, item_id, event_time, type: 'click', value: 0 }
       for (const [kind, event] of [view, engagement].entries()) {
         this.answer.records[kind]++
-        yield { at: timeMs, kind, user, timeMs, value: this.encode(kind, event) }
+        // Whatever sources are keyed by: in the same partitions of all of them.
+        yield { at: timeMs, kind, user, item: user, timeMs, value: this.encode(kind, event) }
       }
     }
   }
