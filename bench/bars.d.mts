@@ -3,6 +3,8 @@ export interface Bar {
   readonly bar: number
   readonly aim: number
   readonly unit: string
+  /** A higher value is a better one. */
+  readonly more?: boolean
   readonly value: number | null
   readonly verdict: 'met, and the aim' | 'met' | 'MISSED' | 'not measured'
 }

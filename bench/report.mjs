@@ -37,7 +37,7 @@ export function reportRuns(runs, format) {
   return `${format}\n${table(['run', 'events/s', 'CPU s / M events', 'peak MB', 'digest', 'load before'], rows)}`
 }
 
-export function reportSummary({ passThrough, join, json, pending, restart, latency }) {
+export function reportSummary({ passThrough, join, json, pending, restart, latency, kills, repartition, nodes }) {
   const rows = []
   const add = (what, value, aim = '') => rows.push([what, value, aim])
   if (passThrough) add('pass-through: CPU s per million events', fixed(passThrough.cpuSPerMillion))
@@ -58,6 +58,19 @@ export function reportSummary({ passThrough, join, json, pending, restart, laten
   if (latency) {
     add(`delay at ${int(latency.eventsPerS)} events/s: p50 / p99 / most, ms`, spread(latency.moving), 'p99 <= 1000')
     add('delay after traffic stops: p50 / p99 / most, ms', spread(latency.idle), 'most <= 1000')
+  }
+  if (kills) {
+    const { p50S, p99S, maxS, boundS } = kills
+    const what = `${kills.kills} kills, ${int(kills.pendingViewsEach)} pending views a partition: p50 / p99 / most, s until live elsewhere`
+    add(what, [p50S, p99S, maxS].map((seconds) => fixed(seconds)).join(' / '), `p99 <= ${boundS}`)
+  }
+  if (repartition) {
+    add('sources keyed by item / by user, CPU (median of pairs)', fixed(repartition.ratioCpu))
+    add('sources keyed by item / by user, events/s (median of pairs)', fixed(repartition.ratioRate))
+  }
+  if (nodes) {
+    add('two nodes on two cores / one on one, events/s (median of pairs)', fixed(nodes.ratioRate))
+    add('two nodes on two cores / one on one, CPU (median of pairs)', fixed(nodes.ratioCpu))
   }
   return table(['measured', 'value', 'aim'], rows)
 }

@@ -4,7 +4,8 @@
  *   --full           2,000,000 views and three runs; without it 700,000 and one, in under five minutes
  *   --views N        size of the trace
  *   --runs N         pairs of pass-through and join
- *   --only LIST      of pass, join, json, pending, restart, latency, takeover, flood (the last two only where named)
+ *   --only LIST      of pass, join, json, pending, restart, latency; and takeover, flood, kills, repartition, nodes, curves,
+ *                    which run only where they are named
  *   --node PATH      another Node for what is measured
  *   --versus PATH    a second Node: its joins, in turn with the first's, which are compared with them
  *   --delivery exactly-once   joins that deliver so, in turn with those at least once, and compared with them
@@ -12,7 +13,10 @@
  *   --systems LIST   which of them: flink-rocksdb, flink-user, flink-heap, streams (flink-rocksdb,streams)
  *   --profile        one more join under --cpu-prof: tables, and the profile in bench/results
  *   --json FILE      all results
- *   --pending N      pending views of the takeover measure (1,000,000)
+ *   --pending N      pending views of the takeover (1,000,000), of each partition of the kills (100,000)
+ *   --kills N        how often a node is killed (20)
+ *   --curve LIST     which curves: of those of curves.mjs
+ *   --curves-to FILE writes their plots and tables into that Markdown file, each into its section
  *   --rate N         events/s of the latency measure (half of what the join reached)
  */
 import { execFileSync } from 'node:child_process'
@@ -24,11 +28,14 @@ import { parseArgs } from 'node:util'
 import { startBroker } from '../scripts/broker.mjs'
 import { ANCHORS, Anchors } from './anchors.mjs'
 import { measureFlood } from './flooded.mjs'
+import { measureKills } from './kills.mjs'
 import { measureLatency } from './live.mjs'
 import { joinStartUp, measureJoin, measurePassThrough, passThroughStartUp } from './measures.mjs'
+import { measureNodes } from './nodes.mjs'
 import { measurePending } from './pending.mjs'
 import { summarize } from './profile.mjs'
 import { copyProgram, loadAverage } from './program.mjs'
+import { measureRepartition } from './repartition.mjs'
 import { median, reportBars, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
 import { measureRestart } from './restart.mjs'
 import { measureTakeover } from './takeover.mjs'
@@ -36,7 +43,7 @@ import { load, openBuilt, userOfEach } from './topics.mjs'
 import { Workload } from './workload.mjs'
 
 const MEASURES = ['pass', 'join', 'json', 'pending', 'restart', 'latency']
-const NAMED = ['flood', 'takeover']
+const NAMED = ['flood', 'takeover', 'kills', 'repartition', 'nodes']
 const BROKER_CORE = 1
 const LIVE_SECONDS = 30
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
@@ -55,7 +62,8 @@ const { values: given } = parseArgs({
     profile: { type: 'boolean', default: false },
     json: { type: 'string' },
     rate: { type: 'string' },
-    pending: { type: 'string', default: '1000000' },
+    pending: { type: 'string' },
+    kills: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
   },
 })
@@ -95,14 +103,15 @@ try {
   await broker.stop()
   rmSync(folder, { recursive: true, force: true })
 }
-process.exit(results.runs.some(({ result }) => result.check?.isRight === false) ? 1 : 0)
+const checked = [...results.runs.map(({ result }) => result), results.kills]
+process.exit(checked.some((result) => result?.check?.isRight === false) ? 1 : 0)
 
 async function measureAll(world) {
   say(`Node ${results.node}, ${results.cpu}, load ${loadAverage()}`)
   if (wanted.has('pass') || wanted.has('join')) await measurePairs(world)
   if (wanted.has('json')) await measureJson(world)
   if (wanted.has('takeover')) {
-    results.takeover = await measureTakeover(world, 'takeover', Number(given.pending))
+    results.takeover = await measureTakeover(world, 'takeover', Number(given.pending ?? 1_000_000))
     say(JSON.stringify(results.takeover, null, 2))
   }
   if (wanted.has('pending')) results.pending = await measurePending(world, 'pending')
@@ -112,15 +121,19 @@ async function measureAll(world) {
     results.flood = await measureFlood(world, Number(given.rate ?? 10_000))
     say(`flood: ${JSON.stringify(results.flood, null, 1)}`)
   }
+  if (wanted.has('kills')) await killNodes(world)
+  if (wanted.has('repartition')) await measureKeyedByItem(world)
+  if (wanted.has('nodes')) await measureTwoNodes(world)
   say(reportSummary(results))
   say(reportBars(results))
 }
 
-async function loaded(world, name, workload) {
+async function loaded(world, name, workload, keyedBy) {
   const topics = [`${name}-views`, `${name}-engagements`]
   const closingUsers = userOfEach(world.built.placeOf)
   const started = Date.now()
-  const answer = await load(world.built, new Workload({ seed: Number(given.seed), closingUsers, ...workload }), topics)
+  const events = new Workload({ seed: Number(given.seed), closingUsers, ...workload })
+  const answer = await load(world.built, events, topics, keyedBy)
   say(
     `${name}: ${answer.events} events loaded in ${((Date.now() - started) / 1000).toFixed(0)} s, ${Math.round(answer.valueBytes[0] / answer.records[0])} bytes a view`,
   )
@@ -210,11 +223,32 @@ async function measureProfile(world, input) {
 /** A quarter of the views: text costs more to make and to keep. */
 async function measureJson(world) {
   const input = await loaded(world, 'json', { views: Math.ceil(views / 4), format: 'json' })
-  const startUpS = await joinStartUp(world, 'empty-json', 'json')
+  const startUpS = await joinStartUp(world, 'empty-json', { format: 'json' })
   const result = await measureJoin(world, 'json-join', input, { format: 'json', startUpS })
   keep('json', result)
   results.json = { ...result, factor: results.join && result.cpuSPerMillion / results.join.cpuSPerMillion }
   say(reportRuns([{ name: 'json', result }], `${input.answer.events} events, JSON without view ids`))
+}
+
+async function killNodes(world) {
+  const options = { pending: Number(given.pending ?? 100_000), kills: Number(given.kills), say }
+  results.kills = await measureKills(world, 'kills', options)
+  const { from, check } = results.kills
+  say(
+    `takeovers by what they started from: ${JSON.stringify(from)}; the samples are ${check.isRight ? 'right' : 'WRONG'}`,
+  )
+}
+
+async function measureKeyedByItem(world) {
+  const options = { views, runs, keep, loaded: (...input) => loaded(world, ...input) }
+  results.repartition = await measureRepartition(world, options)
+  say(reportRuns(results.runs, 'sources keyed by user (direct) and by item (repartition)'))
+}
+
+async function measureTwoNodes(world) {
+  const options = { views, runs, keep, brokerPid: broker.pid, loaded: (...input) => loaded(world, ...input) }
+  results.nodes = await measureNodes(world, options)
+  say(reportRuns(results.runs, 'one node on one core, two on two that the broker shares'))
 }
 
 async function measureLive(world) {
