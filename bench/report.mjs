@@ -15,7 +15,7 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-function table(head, rows) {
+export function table(head, rows) {
   const made = new Table({
     head,
     style: { head: [], border: [] },

@@ -20,13 +20,15 @@
  *   --rate N         events/s of the latency measure (half of what the join reached)
  */
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startBroker } from '../scripts/broker.mjs'
 import { ANCHORS, Anchors } from './anchors.mjs'
+import { curvePlots, curveRows, curveSection, HEAD, placed } from './curveReport.mjs'
+import { CURVES, measureCurve } from './curves.mjs'
 import { measureFlood } from './flooded.mjs'
 import { measureKills } from './kills.mjs'
 import { measureLatency } from './live.mjs'
@@ -36,14 +38,14 @@ import { measurePending } from './pending.mjs'
 import { summarize } from './profile.mjs'
 import { copyProgram, loadAverage } from './program.mjs'
 import { measureRepartition } from './repartition.mjs'
-import { median, reportBars, reportProfile, reportRuns, reportSummary, reportThreads } from './report.mjs'
+import { median, reportBars, reportProfile, reportRuns, reportSummary, reportThreads, table } from './report.mjs'
 import { measureRestart } from './restart.mjs'
 import { measureTakeover } from './takeover.mjs'
 import { load, openBuilt, userOfEach } from './topics.mjs'
 import { Workload } from './workload.mjs'
 
 const MEASURES = ['pass', 'join', 'json', 'pending', 'restart', 'latency']
-const NAMED = ['flood', 'takeover', 'kills', 'repartition', 'nodes']
+const NAMED = ['flood', 'takeover', 'kills', 'repartition', 'nodes', 'curves']
 const BROKER_CORE = 1
 const LIVE_SECONDS = 30
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
@@ -64,23 +66,30 @@ const { values: given } = parseArgs({
     rate: { type: 'string' },
     pending: { type: 'string' },
     kills: { type: 'string', default: '20' },
+    curve: { type: 'string', default: Object.keys(CURVES).join(',') },
+    'curves-to': { type: 'string' },
     seed: { type: 'string', default: '1' },
   },
 })
 const views = Number(given.views ?? (given.full ? 2_000_000 : 700_000))
 const runs = Number(given.runs ?? (given.full ? 3 : 1))
 const wanted = new Set(given.only.split(','))
+const curves = given.curve.split(',')
 const systems = given.anchors === undefined ? [] : given.systems.split(',')
 if ([...wanted].some((name) => ![...MEASURES, ...NAMED].includes(name)))
   refuse(`--only knows ${[...MEASURES, ...NAMED]}`)
 if (!['at-least-once', 'exactly-once'].includes(given.delivery)) refuse('--delivery is at-least-once or exactly-once')
 if (systems.some((name) => !(name in ANCHORS))) refuse(`--systems knows ${Object.keys(ANCHORS)}`)
+if (curves.some((name) => !(name in CURVES))) refuse(`--curve knows ${Object.keys(CURVES)}`)
 if (!(views > 0) || !(runs > 0)) refuse('--views and --runs are counts')
 
 function refuse(why) {
   process.stderr.write(`bench: ${why}\n`)
   process.exit(2)
 }
+
+// So that what still runs is ended.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
 
 const say = (text) => process.stdout.write(`${text}\n`)
 // Generator and checks share the broker's core: the other is the measured program's.
@@ -103,8 +112,9 @@ try {
   await broker.stop()
   rmSync(folder, { recursive: true, force: true })
 }
-const checked = [...results.runs.map(({ result }) => result), results.kills]
-process.exit(checked.some((result) => result?.check?.isRight === false) ? 1 : 0)
+const checks = [...results.runs.map(({ result }) => result), results.kills].map((result) => result?.check)
+const points = Object.values(results.curves ?? {}).flat()
+process.exit([...checks, ...points].some((one) => one?.isRight === false) ? 1 : 0)
 
 async function measureAll(world) {
   say(`Node ${results.node}, ${results.cpu}, load ${loadAverage()}`)
@@ -124,6 +134,7 @@ async function measureAll(world) {
   if (wanted.has('kills')) await killNodes(world)
   if (wanted.has('repartition')) await measureKeyedByItem(world)
   if (wanted.has('nodes')) await measureTwoNodes(world)
+  if (wanted.has('curves')) await measureCurves(world)
   say(reportSummary(results))
   say(reportBars(results))
 }
@@ -249,6 +260,23 @@ async function measureTwoNodes(world) {
   const options = { views, runs, keep, brokerPid: broker.pid, loaded: (...input) => loaded(world, ...input) }
   results.nodes = await measureNodes(world, options)
   say(reportRuns(results.runs, 'one node on one core, two on two that the broker shares'))
+}
+
+async function measureCurves(world) {
+  results.curves = {}
+  const outer = { ...world, startUpS: new Map() }
+  for (const name of curves) {
+    const points = await measureCurve(outer, name, { runs, say, seed: Number(given.seed) })
+    results.curves[name] = points
+    say(`${CURVES[name].title}: ${CURVES[name].about}\n${curvePlots(points)}\n${table(HEAD, curveRows(points))}`)
+    if (given['curves-to'] !== undefined) writeCurve(given['curves-to'], name, points)
+  }
+}
+
+function writeCurve(file, name, points) {
+  const before = existsSync(file) ? readFileSync(file, 'utf8') : '# Curves\n'
+  const under = `Node ${results.node}, ${results.startedAt.slice(0, 10)}.`
+  writeFileSync(file, placed(before, name, curveSection(CURVES[name], points, under)))
 }
 
 async function measureLive(world) {

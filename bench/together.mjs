@@ -3,6 +3,8 @@
  *
  * Owns: its nodes until `stop`. How it fails: a node that ends by itself rejects whoever waits.
  */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startNode } from './measures.mjs'
 
@@ -10,9 +12,15 @@ const LOOK_MS = 50
 
 /** A node for each configuration folder, on that core; resolves when all have started. */
 export async function startTogether(world, configs, cores) {
-  const nodes = configs.map((config, k) => startNode(world, config, { core: cores[k], id: `node-${k + 1}` }))
-  const started = await Promise.all(nodes.map((node) => node.started))
-  return new Together(nodes.map(({ child }, k) => ({ child, control: started[k].control })))
+  const together = new Together(configs.map((config, k) => ({ world, config, core: cores[k], id: `node-${k + 1}` })))
+  await Promise.all(together.nodes.map(start))
+  return together
+}
+
+async function start(node) {
+  const { child, started } = startNode(node.world, node.config, { core: node.core, id: node.id })
+  node.child = child
+  node.control = (await started).control
 }
 
 export class Together {
@@ -20,9 +28,24 @@ export class Together {
     this.nodes = nodes
   }
 
-  /** The others, without it. */
-  without(node) {
-    return new Together(this.nodes.filter((one) => one !== node))
+  /** The others, without that one. */
+  without(index) {
+    return new Together(this.nodes.filter((_, k) => k !== index))
+  }
+
+  kill(index) {
+    return this.nodes[index].child.kill()
+  }
+
+  /** After it was killed, as a node that has nothing. */
+  async startAnew(index) {
+    rmSync(join(this.nodes[index].config, 'data'), { recursive: true, force: true })
+    await start(this.nodes[index])
+  }
+
+  /** The next line of each that has the text. */
+  lines(text) {
+    return Promise.all(this.nodes.map(({ child }) => child.line(text)))
   }
 
   statuses() {
