@@ -1,6 +1,6 @@
 /**
  * How the join scales: rate, CPU and peak memory against one property of the workload at a time, the others as they are
- * in the first point of `users`: 300,000 views by 100,000 users, 50,000 of them pending at a time, 4 partitions.
+ * otherwise: 200,000 views by 100,000 users, 50,000 of them pending at a time, 4 partitions.
  *
  * Each point has topics of its own and a node of its own, started empty; what a node costs on empty topics is subtracted.
  * Compilation is not: a point of twice the events costs less an event.
@@ -12,11 +12,11 @@ import { median } from './report.mjs'
 import { load, userOfEach } from './topics.mjs'
 import { ENGAGEMENTS, VIEWS as VIEW_RECORDS, VIEWS_PER_MS, WINDOW_MS, Workload } from './workload.mjs'
 
-const VIEWS = 300_000
+const VIEWS = 200_000
 const PENDING = 50_000
 /** Beyond the pending ones, so that some are sealed on the way. */
 const SPARE = 1.1
-const EVENTS = 435_000
+const EVENTS = 290_000
 /** What the views of one point may take on the topic. */
 const POINT_BYTES = 6e8
 /** A view without scores; each takes four bytes. */

@@ -5,7 +5,9 @@
  *
  * A rate is counted from the moment at which each node has its share of the partitions and a tenth is joined (what comes
  * before is starting, compilation and the rebalance) to the last sample's LogAppendTime, so what the slower node needs
- * beyond the other counts.
+ * beyond the other counts. Where other work takes part of both cores, two nodes and a broker are given more of them than
+ * one node and a broker: `ratioByCpu` is what the CPU seconds alone say, of one node's core against two cores that nodes
+ * and broker fill.
  *
  * How it fails: with what a node says; a wrong digest is a result.
  */
@@ -28,7 +30,7 @@ export async function measureNodes(world, { views, runs, loaded, keep, brokerPid
     const pair = []
     for (const [layout, { nodes, broker }] of Object.entries(LAYOUTS)) {
       pin(brokerPid, broker)
-      const result = await joinBy(world, `nodes-${layout}-${run}`, input, nodes)
+      const result = await joinBy(world, `nodes-${layout}-${run}`, input, { cores: nodes, brokerPid })
       keep(`${layout} ${run}`, result)
       pair.push(result)
     }
@@ -36,14 +38,17 @@ export async function measureNodes(world, { views, runs, loaded, keep, brokerPid
   }
   pin(brokerPid, LAYOUTS.one.broker)
   const ratio = (field) => median(pairs.map(([one, two]) => two[field] / one[field]))
-  return { ratioRate: ratio('eventsPerS'), ratioCpu: ratio('cpuSPerMillion') }
+  const ratioByCpu = median(
+    pairs.map(([one, two]) => (2 * one.cpuSPerMillion) / (two.cpuSPerMillion + two.brokerCpuSPerMillion)),
+  )
+  return { ratioRate: ratio('eventsPerS'), ratioCpu: ratio('cpuSPerMillion'), ratioByCpu }
 }
 
 function pin(pid, cores) {
   execFileSync('taskset', ['-a', '-cp', cores, String(pid)], { stdio: 'ignore' })
 }
 
-async function joinBy(world, name, { topics, answer }, cores) {
+async function joinBy(world, name, { topics, answer }, { cores, brokerPid }) {
   const output = `${name}-samples`
   await createTopics(world.built.log, [output], 'LogAppendTime')
   const configs = cores.map((_, k) => writeConfig(world, `${name}-${k}`, { topics, output, pipeline: name }))
@@ -54,15 +59,18 @@ async function joinBy(world, name, { topics, answer }, cores) {
   )
   const fromMs = Date.now()
   const pids = together.nodes.map(({ child }) => child.pid)
-  const cpuBefore = total(pids.map(cpuSeconds))
+  const cpuBefore = [total(pids.map(cpuSeconds)), cpuSeconds(brokerPid)]
   await untilRecords(world.built.log, output, answer.views, together.failed)
-  const cpuS = total(pids.map(cpuSeconds)) - cpuBefore
+  const cpuS = total(pids.map(cpuSeconds)) - cpuBefore[0]
+  const brokerCpuS = cpuSeconds(brokerPid) - cpuBefore[1]
   const peakBytes = Math.max(...pids.map((pid) => memoryOf(pid, 'VmHWM')))
   await together.stop()
   const check = await checkSamples(world.built, output, await sampleSchemaOf(world, configs[0]), answer)
   const events = answer.events - joinedBy(warm)
   const seconds = (check.lastAppendMs - fromMs) / 1000
-  return { seconds, eventsPerS: events / seconds, cpuSPerMillion: (cpuS / events) * 1e6, peakBytes, load, check }
+  const perMillion = (s) => (s / events) * 1e6
+  const costs = { cpuSPerMillion: perMillion(cpuS), brokerCpuSPerMillion: perMillion(brokerCpuS) }
+  return { seconds, eventsPerS: events / seconds, ...costs, peakBytes, load, check }
 }
 
 function total(numbers) {

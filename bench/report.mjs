@@ -71,6 +71,7 @@ export function reportSummary({ passThrough, join, json, pending, restart, laten
   if (nodes) {
     add('two nodes on two cores / one on one, events/s (median of pairs)', fixed(nodes.ratioRate))
     add('two nodes on two cores / one on one, CPU (median of pairs)', fixed(nodes.ratioCpu))
+    add("the rate that these CPU seconds and the broker's would give", fixed(nodes.ratioByCpu))
   }
   return table(['measured', 'value', 'aim'], rows)
 }
