@@ -15,7 +15,7 @@ import { ENGAGEMENTS, VIEWS as VIEW_RECORDS, VIEWS_PER_MS, WINDOW_MS, Workload }
 const VIEWS = 200_000
 const PENDING = 50_000
 /** Beyond the pending ones, so that some are sealed on the way. */
-const SPARE = 1.1
+const SPARE = 1.02
 const EVENTS = 290_000
 /** What the views of one point may take on the topic. */
 const POINT_BYTES = 6e8
@@ -30,37 +30,37 @@ const pendingViews = (pending) => ({ pending, views: Math.max(VIEWS, Math.ceil(p
 export const CURVES = {
   pending: {
     title: 'Pending views',
-    about: 'views within the window at a time; `memory.state` is 512 MiB, which 1.8 million of them fill',
-    points: [10_000, 100_000, 300_000, 1_000_000, 3_000_000].map((n) => [n, pendingViews(n)]),
+    about: 'Views within the window at a time; `memory.state` is 512 MiB, which 1.8 million of them fill',
+    points: [10_000, 100_000, 1_000_000, 3_000_000].map((n) => [n, pendingViews(n)]),
   },
   beyond: {
     title: 'Pending views, with little memory',
-    about: 'the same with `memory.state: 64MiB`, which 230,000 of them fill: users idle longest move to the journal',
+    about: 'The same with `memory.state: 64MiB`, which 230,000 of them fill: users idle longest move to the journal',
     points: [10_000, 100_000, 300_000, 1_000_000].map((n) => [n, { ...pendingViews(n), memory: TIGHT }]),
   },
   users: {
     title: 'Users',
-    about: 'from how many users views are drawn (skewed, so not all of them come)',
+    about: 'From how many users views are drawn (skewed, so not all of them come)',
     points: [1_000, 10_000, 100_000, 1_000_000].map((users) => [users, { users }]),
   },
   size: {
     title: 'View size',
-    about: 'bytes of a view; 20,000 are pending, and the larger they are the fewer there are',
+    about: 'Bytes of a view; 20,000 are pending, and the larger they are the fewer there are',
     points: [100, 300, 1_000, 3_000, 10_240].map((bytes) => [bytes, sized(bytes)]),
   },
   engagements: {
     title: 'Engagements a view',
-    about: 'how many a view has; about as many events in all',
+    about: 'How many a view has; about as many events in all',
     points: [0.1, 0.44, 1, 2, 3].map((n) => [n, { engagements: n, views: Math.ceil(EVENTS / (1 + n)) }]),
   },
   partitions: {
     title: 'Partitions',
-    about: 'of each topic, all of one node',
+    about: 'Of each topic, all of one node',
     points: [1, 4, 16, 64].map((partitions) => [partitions, { partitions }]),
   },
   skew: {
     title: 'Skew',
-    about: 'the share of all events that one user has, beside the others',
+    about: 'The share of all events that one user has, beside the others',
     points: [0, 0.01, 0.1, 0.25, 0.5].map((hotShare) => [hotShare, { hotShare }]),
   },
 }

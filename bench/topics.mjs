@@ -13,6 +13,8 @@ const avro = createRequire(import.meta.url)('avsc')
 export const PARTITIONS = 4
 /** As a producer with some linger sends them. */
 const BATCH_RECORDS = 1000
+/** Of large records fewer: a broker takes a mebibyte. */
+const BATCH_BYTES = 900_000
 const WRITING_BATCHES = 64
 const LOOK_EVERY_MS = 250
 
@@ -60,6 +62,7 @@ export class Appender {
     let place = this.places.get(user)
     if (place === undefined) this.places.set(user, (place = this.built.placeOf(user)))
     const lane = this.lane(topic, place.partition)
+    if (lane.builder.count > 0 && lane.builder.sizeBytes + value.length > BATCH_BYTES) this.send(lane)
     lane.builder.add(stampMs, place.key, 0, place.key.length, value, 0, value.length)
     if (lane.builder.count >= BATCH_RECORDS) this.send(lane)
   }
