@@ -36,7 +36,7 @@ export const CURVES = {
   beyond: {
     title: 'Pending views, with little memory',
     about: 'The same with `memory.state: 64MiB`, which 230,000 of them fill: users idle longest move to the journal',
-    points: [10_000, 100_000, 300_000, 1_000_000].map((n) => [n, { ...pendingViews(n), memory: TIGHT }]),
+    points: [50_000, 100_000, 200_000, 300_000, 450_000].map((n) => [n, { ...pendingViews(n), memory: TIGHT }]),
   },
   users: {
     title: 'Users',
