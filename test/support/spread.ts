@@ -1,0 +1,36 @@
+/**
+ * The order of test files: those that kill nodes for minutes begin early, the longest first, and are spread over the
+ * others. So no worker waits for the last of them alone at the end of a run, and not all of them, with their brokers and
+ * nodes, share the machine at the same time.
+ *
+ * How it fails: where a file that is named is not there; a renamed one would begin last without a word.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+const TESTS = join(import.meta.dirname, '..')
+/** By what they took in a run of all, the longest first. */
+const LONG = [
+  'chaos/chaos.test.ts',
+  'integration/killKafka.test.ts',
+  'integration/exactlyOnce.test.ts',
+  'integration/killEmbedded.test.ts',
+  'integration/restartStop.test.ts',
+  'integration/seededCrashBugs.test.ts',
+].map((name) => join(TESTS, name))
+/** Other files between two of them. */
+const BETWEEN = 25
+
+export class Spread extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    for (const path of LONG)
+      if (!existsSync(path)) throw new Error(`there is no ${path}: test/support/spread.ts names it`)
+    const sorted = await super.sort(files)
+    const long = LONG.flatMap((path) => sorted.filter(({ moduleId }) => moduleId === path))
+    const others = sorted.filter((file) => !long.includes(file))
+    return long
+      .flatMap((file, k) => [file, ...others.slice(k * BETWEEN, (k + 1) * BETWEEN)])
+      .concat(others.slice(long.length * BETWEEN))
+  }
+}
