@@ -9,8 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // Tests of nodes and brokers wait more than they work: one worker more than a small machine has cores.
-    maxWorkers: 3,
+    maxWorkers: 2,
     sequence: { sequencer: Spread },
   },
 })
