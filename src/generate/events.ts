@@ -152,8 +152,9 @@ class Generation {
     return { sampleId, userId, itemId, timeMs, labels, delaysMs, isClosing: false }
   }
 
+  /** Never -0, which is 0 to the join (SEMANTICS.md section 1: one text). */
   private value(): number {
-    return this.random.chance(NEGATIVE_SHARE) ? -this.random.below(1000) : this.random.below(MAX_VALUE)
+    return this.random.chance(NEGATIVE_SHARE) ? 0 - this.random.below(1000) : this.random.below(MAX_VALUE)
   }
 
   private idOf(kind: 'user' | 'item' | 'view', number: number): string {

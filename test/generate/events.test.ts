@@ -89,6 +89,18 @@ function byId<T extends { sample_id: string }>(samples: readonly T[]): T[] {
   return [...samples].sort((a, b) => (a.sample_id < b.sample_id ? -1 : 1))
 }
 
+/** Its generator once drew a value of -0. */
+const MINUS_ZERO = {
+  seed: 1_073_189_820,
+  viewIds: true,
+  namedShare: 0,
+  clockSkewToleranceMs: 0,
+  resolutionMs: 1,
+  disorderMs: 0,
+  allowedLatenessMs: 0,
+  spanMs: 60_000,
+}
+
 test('the known answer is what the join makes of the events, with every fold, disorder and copies', () => {
   const choices = fc.record({
     seed: fc.nat(),
@@ -110,7 +122,7 @@ test('the known answer is what the join makes of the events, with every fold, di
       expect(byId(samples)).toEqual(byId(answersOf(events).map(comparable)))
       expect(join.ledger).toMatchObject({ conflicts: 0, lateViews: 0 })
     }),
-    { numRuns: 60 },
+    { numRuns: 60, examples: [[MINUS_ZERO]] },
   )
 })
 
