@@ -9,6 +9,8 @@ import { join } from 'node:path'
 import { loadConfig } from '../config/load.ts'
 import { askingHeaders } from '../inspect/access.ts'
 import { findNodes } from '../inspect/address.ts'
+import type { ClusterAnswer } from '../inspect/cluster.ts'
+import type { Silent } from '../inspect/others.ts'
 import { UsageError } from './usage.ts'
 
 export interface Where {
@@ -35,6 +37,38 @@ export async function askNodes<T>(path: string, where: Where): Promise<Answers<T
       one.status === 'rejected' ? [{ url: urls[i], reason: reasonOf(one.reason as Error) }] : [],
     ),
     lookedAt,
+  }
+}
+
+export interface GroupAnswers<T> {
+  /** Null where nobody knows the group. */
+  readonly cluster: ClusterAnswer | null
+  readonly answers: readonly T[]
+  readonly silent: readonly Silent[]
+}
+
+/**
+ * Asks the nodes whose addresses lie here, and whoever else their group knows of; `idOf` says which node an answer is of.
+ * Rejects where none of those that lie here answers.
+ */
+export async function askGroup<T>(path: string, where: Where, idOf: (answer: T) => string): Promise<GroupAnswers<T>> {
+  const here = await askNodes<T>(path, where)
+  if (here.answers.length === 0) throw new Error(nobodyLine(here))
+  const cluster = await askAny<ClusterAnswer>('/cluster', where).catch(() => null)
+  const known = new Set([...here.answers.map(idOf), ...here.silent.map(({ url }) => url)])
+  const others = (cluster?.members ?? []).filter(({ id, url }) => !known.has(id) && !known.has(url))
+  const asked = await Promise.allSettled(others.map(({ url }) => askOne<T>(url, path, where)))
+  return {
+    cluster,
+    answers: [...here.answers, ...asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))],
+    silent: [
+      ...here.silent.map(({ url, reason }) => ({ node: url, reason })),
+      ...asked.flatMap((one, i) =>
+        one.status === 'rejected'
+          ? [{ node: `${others[i].id} at ${others[i].url}`, reason: reasonOf(one.reason as Error) }]
+          : [],
+      ),
+    ],
   }
 }
 

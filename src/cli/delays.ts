@@ -2,11 +2,10 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../config/units.ts'
 import { delaysReport } from '../delays/report.ts'
-import type { ClusterAnswer } from '../inspect/cluster.ts'
 import type { DelaysAnswer } from '../inspect/delays.ts'
 import { renderDelays, type ShownDelays } from '../show/delays.ts'
 import { screenOf } from '../show/screen.ts'
-import { askAny, askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
+import { askGroup, type Where } from './ask.ts'
 
 export function addDelays(program: Command): void {
   program
@@ -27,19 +26,8 @@ export function addDelays(program: Command): void {
 
 /** Of the nodes of this data folder (or of `--url`), and of whoever else the group knows of. */
 export async function readDelays(where: Where, windowsMs?: readonly number[]): Promise<ShownDelays> {
-  const here = await askNodes<DelaysAnswer>('/delays', where)
-  if (here.answers.length === 0) throw new Error(nobodyLine(here))
-  const cluster = await askAny<ClusterAnswer>('/cluster', where).catch(() => undefined)
-  const known = new Set([...here.answers.map(({ snapshot }) => snapshot.node), ...here.silent.map(({ url }) => url)])
-  const others = (cluster?.members ?? []).filter(({ id, url }) => !known.has(id) && !known.has(url))
-  const asked = await Promise.allSettled(others.map(({ url }) => askOne<DelaysAnswer>(url, '/delays', where)))
-  const silent = here.silent.map(({ url, reason }) => ({ node: url, reason }))
-  const told = asked.flatMap((one, i) => {
-    if (one.status === 'fulfilled') return [one.value]
-    silent.push({ node: others[i].id, reason: reasonOf(one.reason as Error) })
-    return []
-  })
-  const snapshots = [...here.answers, ...told].map(({ snapshot }) => snapshot)
+  const { answers, silent } = await askGroup<DelaysAnswer>('/delays', where, ({ snapshot }) => snapshot.node)
+  const snapshots = answers.map(({ snapshot }) => snapshot)
   return { ...delaysReport(snapshots, windowsMs), silent }
 }
 

@@ -11,7 +11,7 @@ import type { NodeStatus, PartitionStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
 import { flowing, left, PLAIN, right, type Screen, screenOf, table, whole } from '../show/screen.ts'
 import type { Column } from '../show/table.ts'
-import { askNodes, askOne, nobodyLine, reasonOf, type Where } from './ask.ts'
+import { askGroup, type Where } from './ask.ts'
 
 export function addStatus(cluster: Command): void {
   cluster
@@ -39,22 +39,8 @@ interface Asked {
 }
 
 async function askCluster(where: Where): Promise<Asked> {
-  const here = await askNodes<NodeStatus>('/status', where)
-  if (here.answers.length === 0) throw new Error(nobodyLine(here))
-  const cluster = await askOne<ClusterAnswer>(here.answers[0].url, '/cluster', where).catch(() => null)
-  const known = new Set([...here.answers.map(({ node }) => node), ...here.silent.map(({ url }) => url)])
-  const others = (cluster?.members ?? []).filter(({ id, url }) => !known.has(id) && !known.has(url))
-  const asked = await Promise.allSettled(others.map(({ url }) => askOne<NodeStatus>(url, '/status', where)))
-  const nodes = [...here.answers, ...asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))]
-  const unreachable = [
-    ...here.silent.map(({ url, reason }) => ({ node: url, reason })),
-    ...asked.flatMap((one, i) =>
-      one.status === 'rejected'
-        ? [{ node: `${others[i].id} at ${others[i].url}`, reason: reasonOf(one.reason as Error) }]
-        : [],
-    ),
-  ]
-  return { cluster, nodes: nodes.sort((a, b) => (a.node < b.node ? -1 : 1)), unreachable }
+  const { cluster, answers, silent } = await askGroup<NodeStatus>('/status', where, ({ node }) => node)
+  return { cluster, nodes: [...answers].sort((a, b) => (a.node < b.node ? -1 : 1)), unreachable: silent }
 }
 
 function renderAdvice(advice: readonly string[], screen: Screen): string {

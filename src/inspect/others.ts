@@ -40,19 +40,19 @@ export class Others {
     throw new AskError(`nobody is known to own partition ${partition}: ${why}; ask again in a moment`, 503)
   }
 
-  ask<T>(member: ClusterMember, path: string, timeoutMs?: number): Promise<T> {
+  ask<T>(member: Pick<ClusterMember, 'id' | 'url'>, path: string, timeoutMs?: number): Promise<T> {
     return ask<T>(member, localPath(path), { headers: this.headers, timeoutMs })
   }
 
   /** Asks every other node. */
-  async each<T>(path: string): Promise<Told<T>> {
+  async each<T>(path: string, timeoutMs?: number): Promise<Told<T>> {
     let members: readonly ClusterMember[]
     try {
       members = (await this.node.map.read()).members.filter(({ id }) => id !== this.node.id)
     } catch (error) {
       return { answers: [], silent: [{ node: 'the others', reason: (error as Error).message }] }
     }
-    const asked = await Promise.allSettled(members.map((member) => this.ask<T>(member, path)))
+    const asked = await Promise.allSettled(members.map((member) => this.ask<T>(member, path, timeoutMs)))
     const silent: Silent[] = []
     const answers = asked.flatMap((one, i) => {
       if (one.status === 'fulfilled') return [one.value]

@@ -10,16 +10,14 @@
  * How it fails: what one node does not answer is told with the reason, and the others' answers stand.
  */
 import type { FastifyInstance } from 'fastify'
-import { ask, type ClusterState } from '../cluster/map.ts'
-import type { ControlConfig } from '../config/model.ts'
+import type { ClusterState } from '../cluster/map.ts'
 import { type DelaysReport, type DelaysSnapshot, delaysReport } from '../delays/report.ts'
 import { PENDING } from '../join/ledger.ts'
 import type { Clock } from '../time/clock.ts'
-import { askingHeaders } from './access.ts'
 import type { DelaysAnswer } from './delays.ts'
 import type { History } from './history.ts'
 import { type LedgerReport, ledgerReport } from './ledger.ts'
-import type { Silent } from './others.ts'
+import { isLocal, type LocalQuery, type Others, type Silent } from './others.ts'
 import type { NodeStatus, Surroundings } from './status.ts'
 import { statusOf } from './status.ts'
 import type { NodeView } from './view.ts'
@@ -60,7 +58,7 @@ export interface OverviewNode {
 
 export interface OverviewOptions {
   readonly node: NodeView
-  readonly control: ControlConfig
+  readonly others: Others
   readonly clock: Clock
   readonly surroundings: () => Surroundings
   readonly history: () => History
@@ -81,8 +79,8 @@ interface Member {
 export function addOverview(app: FastifyInstance, options: OverviewOptions): void {
   const cluster = new ClusterWatch(options)
   const config = { cost: OVERVIEW_COST }
-  app.get<{ Querystring: { local?: string } }>('/overview', { config }, async ({ query }) =>
-    query.local === 'true' ? nodeOverview(options) : cluster.read(),
+  app.get<{ Querystring: LocalQuery }>('/overview', { config }, async ({ query }) =>
+    isLocal(query) ? nodeOverview(options) : cluster.read(),
   )
   app.get('/overview/delays', { config }, async (_, reply) => {
     const report = await cluster.delays()
@@ -102,14 +100,12 @@ function nodeOverview({ node, surroundings, history }: OverviewOptions): NodeOve
 
 class ClusterWatch {
   private readonly options: OverviewOptions
-  private readonly headers: Readonly<Record<string, string>>
   /** Who was in the group, and when last. */
   private readonly seen = new Map<string, { readonly member: Member; readonly atMs: number }>()
   private last: { readonly atMs: number; readonly answer: Promise<ClusterOverview> } | undefined
 
   constructor(options: OverviewOptions) {
     this.options = options
-    this.headers = askingHeaders(options.control)
   }
 
   read(): Promise<ClusterOverview> {
@@ -127,16 +123,8 @@ class ClusterWatch {
   async delays(): Promise<ClusterDelays | undefined> {
     const { node } = this.options
     const own = node.delays === undefined ? [] : [ownSnapshot(node)]
-    const { members } = await this.members()
-    const others = members.filter(({ id }) => id !== node.id)
-    const asked = await Promise.allSettled(others.map((member) => this.ask<DelaysAnswer>(member, '/delays')))
-    const silent: Silent[] = []
-    const told = asked.flatMap((one, i) => {
-      if (one.status === 'fulfilled') return [one.value.snapshot]
-      silent.push({ node: others[i].id, reason: (one.reason as Error).message })
-      return []
-    })
-    const snapshots = [...own, ...told]
+    const { answers, silent } = await this.options.others.each<DelaysAnswer>('/delays', ASK_LIMIT_MS)
+    const snapshots = [...own, ...answers.map(({ snapshot }) => snapshot)]
     return snapshots.length === 0 ? undefined : { ...delaysReport(snapshots), silent }
   }
 
@@ -177,7 +165,7 @@ class ClusterWatch {
     const told = { id, url, partitions }
     if (id === node.id) return { ...told, state: 'answers', reason: null, overview: nodeOverview(this.options) }
     try {
-      const overview = await this.ask<NodeOverview>(member, '/overview?local=true')
+      const overview = await this.options.others.ask<NodeOverview>(member, '/overview', ASK_LIMIT_MS)
       return { ...told, state: 'answers', reason: null, overview }
     } catch (error) {
       return { ...told, state: 'silent', reason: (error as Error).message, overview: null }
@@ -194,10 +182,6 @@ class ClusterWatch {
       else gone.push({ ...member, partitions: [], state: 'gone', reason: 'no longer in the group', overview: null })
     }
     return gone
-  }
-
-  private ask<T>(member: Member, path: string): Promise<T> {
-    return ask<T>(member, path, { headers: this.headers, timeoutMs: ASK_LIMIT_MS })
   }
 }
 

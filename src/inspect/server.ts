@@ -177,7 +177,7 @@ function makeApp(options: ControlOptions, pace: Pace): { app: FastifyInstance; r
   }
   addOverview(app, {
     node,
-    control: options.control,
+    others,
     clock,
     surroundings: () => pace.surroundings(version),
     history: () => pace.history.read(),
