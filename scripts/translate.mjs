@@ -48,10 +48,11 @@ export function translate(text, fileName) {
   }
 }
 
-/** Forgets what was translated, but for these `{ text, fileName }`. */
+/** Forgets what was translated, but for these `{ text, fileName }`, and for what is being written right now. */
 export function keepTranslated(files) {
   const kept = new Set(files.map(({ text, fileName }) => entryOf(text, fileName)))
-  for (const name of readdirSync(CACHE)) if (!kept.has(name)) rmSync(join(CACHE, name), { force: true })
+  const left = readdirSync(CACHE).filter((name) => name.endsWith('.js') && !kept.has(name))
+  for (const name of left) rmSync(join(CACHE, name), { force: true })
 }
 
 function entryOf(text, fileName) {

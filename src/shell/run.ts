@@ -4,7 +4,7 @@
  *
  * How it fails: rejects with a CommanderError or WordsError for words that make no sense, else with what the node says.
  */
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../config/units.ts'
 import { paint, type Screen } from '../show/screen.ts'
 import type { Ask, Options, ShellCommand } from './command.ts'
@@ -77,13 +77,13 @@ function addWatch(parent: Command, surfaceOf: (options: Options) => Surface, mor
   const watch = parent
     .command('watch')
     .description('repeats a command in place, until Ctrl-C')
-    .option('--every <duration>', 'how often (2s)', parseEvery)
+    .addOption(new Option('--every <duration>', 'how often').argParser(parseEvery).default(WATCH_EVERY_MS, '2s'))
     .option('--times <n>', 'ends after so many', parseCount)
     .addHelpText('after', '\nExample: watch --every 1s partitions')
   for (const one of COMMANDS) {
     addCommand(watch, one, more).action(async (...given: unknown[]) => {
       const [argument, options] = argumentOf(one, given)
-      const { every = WATCH_EVERY_MS, times } = watch.opts<{ every?: number; times?: number }>()
+      const { every, times } = watch.opts<{ every: number; times?: number }>()
       const how = { everyMs: every, times: times ?? Number.POSITIVE_INFINITY, inPlace: true }
       await repeat(one, argument, options, surfaceOf(options), how)
     })

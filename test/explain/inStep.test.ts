@@ -3,9 +3,6 @@
  * explanation joins sources side by side, as a node does that keeps up.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { rulesOf } from '../../src/cluster/rules.ts'
-import { committedAsOf } from '../../src/explain/asOf.ts'
-import { openSampleTopic } from '../../src/explain/emission.ts'
 import { Explainer, type ExplainerOptions } from '../../src/explain/explain.ts'
 import type { ControlServer } from '../../src/inspect/server.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
@@ -35,16 +32,7 @@ beforeAll(async () => {
   }
   await server.close()
   await world.node.stop()
-  const { log, config, readers, topics } = world
-  options = {
-    log,
-    pipeline: config.pipeline,
-    rules: rulesOf(config),
-    readers,
-    samples: await openSampleTopic(config.pipeline),
-    asOf: (partition) => committedAsOf(log, config.node.group, topics, partition),
-    nowMs: () => performance.now(),
-  }
+  options = await world.explainerOptions()
 }, 120_000)
 
 afterAll(() => world.close())

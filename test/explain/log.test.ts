@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rulesOf } from '../../src/cluster/rules.ts'
-import { committedAsOf } from '../../src/explain/asOf.ts'
 import { openSampleTopic } from '../../src/explain/emission.ts'
 import { Explainer } from '../../src/explain/explain.ts'
 import type { Answer } from '../../src/generate/event.ts'
@@ -20,16 +19,7 @@ beforeAll(async () => {
   const node = await world.start()
   await world.reached('samples', answers.size)
   await node.stop()
-  const { log, config, readers, topics } = world
-  explainer = new Explainer({
-    log,
-    pipeline: config.pipeline,
-    rules: rulesOf(config),
-    readers,
-    samples: await openSampleTopic(config.pipeline),
-    asOf: (partition) => committedAsOf(log, config.node.group, topics, partition),
-    nowMs: () => performance.now(),
-  })
+  explainer = new Explainer(await world.explainerOptions())
 }, 120_000)
 
 afterAll(() => world.close())

@@ -6,11 +6,15 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Node } from '../../src/cluster/node.ts'
 import { openJournal, openLog } from '../../src/cluster/open.ts'
+import { rulesOf } from '../../src/cluster/rules.ts'
 import { setUp } from '../../src/cluster/setup.ts'
 import type { SourceReader } from '../../src/codec/port.ts'
 import { openSourceReader } from '../../src/codec/source.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import type { ControlConfig } from '../../src/config/model.ts'
+import { committedAsOf } from '../../src/explain/asOf.ts'
+import { openSampleTopic } from '../../src/explain/emission.ts'
+import type { ExplainerOptions } from '../../src/explain/explain.ts'
 import type { Answer } from '../../src/generate/event.ts'
 import { planGeneration, type Wishes } from '../../src/generate/plan.ts'
 import { runGeneration } from '../../src/generate/run.ts'
@@ -92,6 +96,20 @@ export class InsideWorld {
       version: '1',
       logger,
     })
+  }
+
+  /** To explain from the log alone, as it is once the node has stopped. */
+  async explainerOptions(): Promise<ExplainerOptions> {
+    const { log, config, readers, topics } = this
+    return {
+      log,
+      pipeline: config.pipeline,
+      rules: rulesOf(config),
+      readers,
+      samples: await openSampleTopic(config.pipeline),
+      asOf: (partition) => committedAsOf(log, config.node.group, topics, partition),
+      nowMs: () => performance.now(),
+    }
   }
 
   /** Writes events to the log. Returns the answer of each view but the closing ones, by sample id. */
