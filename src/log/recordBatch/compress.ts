@@ -51,6 +51,6 @@ function zstandard(): Compressor {
   if (zstdCompressSync !== undefined) return (records) => zstdCompressSync(records)
   throw new LogError(
     'CODEC',
-    `compression zstd: node:zlib of Node ${process.versions.node} has no zstdCompressSync (Node 22.15 brought it), and the package fzstd only reads`,
+    `compression zstd: node:zlib of Node ${process.versions.node} has no zstdCompressSync (Node 22.15 brought it), and the package zstddec only reads`,
   )
 }

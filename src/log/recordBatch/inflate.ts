@@ -7,19 +7,16 @@
  * Fails: InflateError, which the reader turns into a LogError with topic, partition and offset.
  */
 import * as zlib from 'node:zlib'
-import { decompress as decompressZstd } from 'fzstd'
 import { decompressFrameSync } from 'lz4-napi'
 import { uncompress as uncompressSnappy } from 'snappyjs'
 import type { Compression } from '../../config/model.ts'
-import { InflateError, lz4FrameSize, snappyBlockSize, tooLarge, zstdFrameBound } from './bounds.ts'
+import { InflateError, lz4FrameSize, snappyBlockSize, tooLarge } from './bounds.ts'
 import { SNAPPY_JAVA_HEADER } from './compress.ts'
-
-type NodeZstd = (bytes: Buffer, options: { maxOutputLength: number }) => Buffer
+import { inflateZstd } from './zstd.ts'
 
 /** The magic alone: writers differ in the versions that follow it. */
 const SNAPPY_JAVA_MAGIC = SNAPPY_JAVA_HEADER.subarray(0, 8)
 
-/** The inflated records; bytes of zeros may follow them, since a batch's records say themselves where they end. */
 export function inflate(codec: Compression, bytes: Buffer, maxBytes: number): Buffer {
   try {
     return inflateWith(codec, bytes, maxBytes)
@@ -70,16 +67,4 @@ function inflateSnappy(bytes: Buffer, maxBytes: number): Buffer {
 function inflateSnappyBlock(block: Buffer, leftBytes: number, maxBytes = leftBytes): Buffer {
   if (snappyBlockSize(block) > leftBytes) throw tooLarge(maxBytes)
   return uncompressSnappy(block)
-}
-
-function inflateZstd(bytes: Buffer, maxBytes: number): Buffer {
-  // Node 22.15 and newer; the types are those of Node 20.
-  const { zstdDecompressSync } = zlib as { zstdDecompressSync?: NodeZstd }
-  if (zstdDecompressSync !== undefined) return zstdDecompressSync(bytes, { maxOutputLength: maxBytes })
-  const bound = zstdFrameBound(bytes)
-  if (bound > maxBytes) throw tooLarge(maxBytes)
-  // With the room given, fzstd takes no window of the size that the frame asks for.
-  const out = Buffer.alloc(bound)
-  decompressZstd(bytes, out)
-  return out
 }

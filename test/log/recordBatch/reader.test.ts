@@ -188,6 +188,9 @@ describe('what cannot be read is refused with topic, partition and offset', () =
     expect(['CORRUPT', 'TOO_LARGE']).toContain(refusal(rawBatch(3, 1, hugeLz4)).code)
     const hugeZstd = Buffer.from('28b52ffdc0f8ffffffffffff7f0100000000', 'hex')
     expect(refusal(rawBatch(4, 1, hugeZstd)).code).toBe('CORRUPT')
+    // 310 bytes by its header, made by 32,000 copies of up to 128 KiB.
+    const busyZstd = Buffer.from('28b52ffd643600b5000078e8040000000224d804b765fb6e2000fd0024508b1278933248', 'hex')
+    expect(refusal(rawBatch(4, 1, busyZstd)).code).toBe('CORRUPT')
   })
 
   it('counts that the bytes cannot hold, and negative ones', () => {
