@@ -1,15 +1,33 @@
 import { defineConfig } from 'vitest/config'
 import { Spread } from './test/support/spread.ts'
 
+const NEVER = ['test/long/**', 'node_modules/**']
+/** What starts brokers, nodes or browsers; each file in a process of its own. */
+const SYSTEM = ['test/{chaos,integration,page}/**/*.test.ts', 'test/{docs,packaging}.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', 'node_modules/**'],
-    globalSetup: ['test/support/brokerSetup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: Spread },
+    projects: [
+      {
+        extends: true,
+        // One process after the other for all files of a worker: what they import is loaded once.
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [...NEVER, ...SYSTEM],
+          isolate: false,
+          setupFiles: ['test/support/patchFirst.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'system', include: SYSTEM, exclude: NEVER, globalSetup: ['test/support/brokerSetup.ts'] },
+      },
+    ],
   },
 })

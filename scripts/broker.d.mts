@@ -5,6 +5,8 @@ export interface BrokerOptions {
   readonly dir?: string
   /** A core for taskset. */
   readonly cpu?: string
+  /** For minutes of little traffic: half the CPU to start, slower once warm. */
+  readonly isBrief?: boolean
   readonly partitionsDefault?: number
   /** Beside the plain one, as `SSL://127.0.0.1:PORT`. */
   readonly listeners?: readonly string[]

@@ -26,6 +26,8 @@ const KAFKA_VERSION = '3.9.1'
 const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 20_000
 const LOG_TAIL_LINES = 30
+/** A process of minutes spends most of its time compiling: here by the quick compiler alone, and it collects without threads. */
+const BRIEF = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 const run = promisify(execFile)
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -120,7 +122,8 @@ async function moveInPlace(from, to) {
 /**
  * Starts one broker (KRaft, one node) and resolves when it answers.
  * Options: port (default: a free one), dir (kept at stop; default: a fresh temporary folder, removed), cpu (a core for
- * taskset), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
+ * taskset), isBrief (for minutes of little traffic: it costs half the CPU to start and is slower once it is warm, so not
+ * for measuring), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
  * lines of server.properties, which win).
  */
 export async function startBroker(options = {}) {
@@ -130,7 +133,8 @@ export async function startBroker(options = {}) {
   await mkdir(dir, { recursive: true })
   const port = options.port ?? (await freePort())
   const temporary = options.dir === undefined
-  const broker = { classPath, dir, temporary, port, cpu: options.cpu, child: null, watchdog: null, log: '' }
+  const { cpu, isBrief = false } = options
+  const broker = { classPath, dir, temporary, port, cpu, isBrief, child: null, watchdog: null, log: '' }
   try {
     await configure(broker, options)
     await launch(broker)
@@ -220,8 +224,9 @@ function clusterId() {
   return bytes.toString('base64url')
 }
 
-function jvm({ classPath, dir }, heap) {
-  return [heap, `-Dlog4j.configuration=file:${join(dir, 'log4j.properties')}`, '-cp', classPath]
+function jvm({ classPath, dir, isBrief }, heap) {
+  const brief = isBrief ? BRIEF : []
+  return [heap, ...brief, `-Dlog4j.configuration=file:${join(dir, 'log4j.properties')}`, '-cp', classPath]
 }
 
 async function launch(broker) {

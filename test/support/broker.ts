@@ -33,7 +33,7 @@ export async function sharedBroker(): Promise<SharedBroker> {
 /** A broker of the caller's own, who stops it. */
 export async function ownBroker(options?: BrokerOptions): Promise<Broker> {
   await requireBroker()
-  return startBroker(options)
+  return startBroker({ isBrief: true, ...options })
 }
 
 /** A name that no other test uses, on a broker that is shared. */

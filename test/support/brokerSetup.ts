@@ -20,7 +20,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('brokers', null)
     return undefined
   }
-  const broker = await startBroker()
+  const broker = await startBroker({ isBrief: true })
   project.provide('brokers', broker.brokers)
   return () => broker.stop()
 }

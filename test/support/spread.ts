@@ -1,7 +1,7 @@
 /**
- * The order of test files: those that kill nodes for minutes begin early, the longest first, and are spread over the
- * others. So no worker waits for the last of them alone at the end of a run, and not all of them, with their brokers and
- * nodes, share the machine at the same time.
+ * The order of test files: the longest first, and beside it all those that may share a process, one after the other. Then
+ * the others that kill nodes for minutes, spread over the rest: so no worker waits for the last of them alone at the end
+ * of a run, and not all of them, with their brokers and nodes, share the machine at the same time.
  *
  * How it fails: where a file that is named is not there; a renamed one would begin last without a word.
  */
@@ -20,7 +20,7 @@ const LONG = [
   'integration/seededCrashBugs.test.ts',
 ].map((name) => join(TESTS, name))
 /** Other files between two of them. */
-const BETWEEN = 25
+const BETWEEN = 4
 
 export class Spread extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -28,9 +28,9 @@ export class Spread extends BaseSequencer {
       if (!existsSync(path)) throw new Error(`there is no ${path}: test/support/spread.ts names it`)
     const sorted = await super.sort(files)
     const long = LONG.flatMap((path) => sorted.filter(({ moduleId }) => moduleId === path))
-    const others = sorted.filter((file) => !long.includes(file))
-    return long
-      .flatMap((file, k) => [file, ...others.slice(k * BETWEEN, (k + 1) * BETWEEN)])
-      .concat(others.slice(long.length * BETWEEN))
+    const sharing = sorted.filter(({ project }) => !project.config.isolate)
+    const others = sorted.filter((file) => !long.includes(file) && !sharing.includes(file))
+    const spread = long.slice(1).flatMap((file) => [file, ...others.splice(0, BETWEEN)])
+    return [...long.slice(0, 1), ...sharing, ...spread, ...others]
   }
 }
