@@ -1,6 +1,8 @@
 /**
  * A real `node cluster start` as a child process: started, told to stop, killed.
  *
+ * Runs with V8's flags of NODE_FLAGS_IN_TESTS (vitest.config.ts).
+ *
  * Owns: the child, its log lines, its control address. `lines` has what it logged, for a test that fails.
  * How it fails: `ready` rejects with the end of the log when the process ends before it has started.
  */
@@ -28,7 +30,8 @@ export class NodeProcess {
     env: Readonly<Record<string, string>> = {},
     further: readonly string[] = [],
   ) {
-    const args = [join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id, ...further]
+    const flags = (process.env.NODE_FLAGS_IN_TESTS ?? '').split(' ').filter((flag) => flag !== '')
+    const args = [...flags, join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id, ...further]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     // A test that is cut off leaves none behind.
     const orphaned = (): void => void this.child.kill('SIGKILL')
