@@ -66,9 +66,7 @@ export class SnapshotSchedule implements StoreWatcher {
     const { snapshots: shared, clock, partition } = this.options
     if (shared === undefined || this.isStopped) return
     const { batchNumber } = capture
-    // Where nothing has changed no commit of it will come.
-    const isSame = batchNumber === this.acknowledgedBatch || batchNumber === this.takenBatch
-    if (isSame || clock.monotonicMs() < this.dueMs) {
+    if (batchNumber === this.takenBatch || clock.monotonicMs() < this.dueMs) {
       shared.waiting.delete(partition)
       return
     }
@@ -81,6 +79,8 @@ export class SnapshotSchedule implements StoreWatcher {
     this.parts.store.isHeld = true
     const take = new SnapshotTake({ ...this.options, ...this.parts, shared }, capture)
     this.take = take
+    // Where nothing has changed no commit will come: the one that there is says the same.
+    if (batchNumber === this.acknowledgedBatch) take.answered(true)
     this.parts.users.beforeTurn = (user) => take.before(user)
     this.running = this.run(take, batchNumber, shared)
   }
@@ -91,7 +91,7 @@ export class SnapshotSchedule implements StoreWatcher {
   }
 
   abandoned(capture: Capture): void {
-    if (this.take?.isOf(capture)) this.take.cancel()
+    if (this.take?.isOf(capture) && capture.batchNumber !== this.acknowledgedBatch) this.take.cancel()
   }
 
   /** The batch in hand is about to forget views of these users; in slices. A promise only while a snapshot is taken. */
