@@ -8,7 +8,7 @@
  * Fails: InflateError, or what zlib throws.
  */
 import * as zlib from 'node:zlib'
-import { ZSTDDecoder } from 'zstddec'
+import type { ZSTDDecoder } from 'zstddec'
 import { InflateError, tooLarge, zstdFrameBound } from './bounds.ts'
 
 type NodeZstd = (bytes: Buffer, options: { maxOutputLength: number }) => Buffer
@@ -29,6 +29,7 @@ export function inflateZstd(bytes: Buffer, maxBytes: number): Buffer {
 
 /** It would fetch its own code from a data URL: without `fetch` it takes it as it is, and Node loads no HTTP client. */
 async function openDecoder(): Promise<ZSTDDecoder> {
+  const { ZSTDDecoder } = await import('zstddec')
   const fetch = Object.getOwnPropertyDescriptor(globalThis, 'fetch')!
   Object.defineProperty(globalThis, 'fetch', { value: undefined, configurable: true })
   const opened = new ZSTDDecoder()
