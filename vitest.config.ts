@@ -18,7 +18,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // One process after the other for all files of a worker: what they import is loaded once.
+        // The files that a worker runs share a process: what they import is loaded once.
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],

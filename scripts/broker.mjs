@@ -26,7 +26,7 @@ const KAFKA_VERSION = '3.9.1'
 const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 20_000
 const LOG_TAIL_LINES = 30
-/** A process of minutes spends most of its time compiling: here by the quick compiler alone, and it collects without threads. */
+/** A broker of minutes spends most of its time compiling: here by the quick compiler alone. */
 const BRIEF = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 const run = promisify(execFile)
 

@@ -31,6 +31,8 @@ export class Spread extends BaseSequencer {
     const sharing = sorted.filter(({ project }) => !project.config.isolate)
     const others = sorted.filter((file) => !long.includes(file) && !sharing.includes(file))
     const spread = long.slice(1).flatMap((file) => [file, ...others.splice(0, BETWEEN)])
-    return [...long.slice(0, 1), ...sharing, ...spread, ...others]
+    const order = [...long.slice(0, 1), ...sharing, ...spread, ...others]
+    if (order.length !== files.length) throw new Error('a test file was left out of the order, or is in it twice')
+    return order
   }
 }

@@ -17,6 +17,7 @@ import { inflateZstd } from './zstd.ts'
 /** The magic alone: writers differ in the versions that follow it. */
 const SNAPPY_JAVA_MAGIC = SNAPPY_JAVA_HEADER.subarray(0, 8)
 
+/** The inflated records, at most `maxBytes` of them. */
 export function inflate(codec: Compression, bytes: Buffer, maxBytes: number): Buffer {
   try {
     return inflateWith(codec, bytes, maxBytes)
