@@ -17,7 +17,8 @@ import { buildProgram, type Program } from '../support/program.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { closingEvents, Traffic } from '../support/traffic.ts'
 
-const STEP_EVERY_MS = 20
+/** Event time runs slowly enough that a snapshot of a second or two ago is still of use: else the log alone is rightly read. */
+const STEP_EVERY_MS = 80
 const LOOK_EVERY_MS = 50
 
 let broker: Broker
