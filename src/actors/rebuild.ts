@@ -24,12 +24,17 @@ import type { Quarantine } from './quarantine.ts'
 import { type ReplayParts, replayChunk } from './replayChunk.ts'
 import { SharedStart } from './sharedStart.ts'
 
-export interface RebuildOptions extends Omit<PartitionOptions, 'stateBytes'> {
+export interface RebuildOptions extends PartitionOptions {
   readonly parts: Omit<ReplayParts, 'position'>
   readonly memory: Memory
   readonly rates: PartitionRates
   readonly waiting: Waiting
 }
+
+/** What a view takes of `stateBytes` at the least: what is beyond it will not lie in memory. */
+const VIEW_BYTES = 256
+/** A range of offsets may be long, and most of it not needed any more. */
+const MOST_RESERVED = 1 << 21
 
 /** What is rebuilt, and from where the log still has it. */
 export interface Target {
@@ -67,6 +72,7 @@ export class Rebuild {
     const { options } = this
     const { coveredTo } = options.parts
     const { offsets } = target
+    this.reserve(target)
     const shared = new SharedStart(options, target, this.progress)
     const found = await shared.find()
     this.progress.begin('journal', recordsBetween(target.neededFrom, offsets))
@@ -93,6 +99,15 @@ export class Rebuild {
     const { segmentsRead, refused } = recovered
     const from = usersLoaded !== undefined ? 'snapshot' : segmentsRead > 0 ? 'journal' : 'log'
     return { from, segmentsRead, refused, usersLoaded: usersLoaded ?? 0, lost }
+  }
+
+  /** Growing the tables record by record would read all over them: a quarter of what a replayed record costs. */
+  private reserve({ neededFrom, offsets }: Target): void {
+    const { parts, stateBytes } = this.options
+    const most = Math.min(MOST_RESERVED, Math.floor(stateBytes / VIEW_BYTES))
+    const views = Math.max(0, offsets[0] - neededFrom[0])
+    const engagements = recordsBetween(neededFrom, offsets) - views
+    parts.state.reserve(Math.min(most, views), Math.min(most, engagements))
   }
 
   private async replayLog(source: number, target: Target): Promise<void> {

@@ -14,6 +14,7 @@ import type { JoinState } from './state.ts'
 export function indexByItem(s: JoinState): void {
   if (s.isIndexedByItem) return
   s.isIndexedByItem = true
+  s.items.reserve(s.ids.size)
   s.ids.forEach((view) => {
     insertByItem(s, view)
   })

@@ -112,6 +112,12 @@ export class JoinState {
     this.needed = Array.from({ length: sources }, () => new NeededOffsets())
   }
 
+  /** So many may come at once (a rebuild): the tables have room for them from the start. */
+  reserve(views: number, engagements: number): void {
+    this.ids.reserve(views)
+    this.engagements.reserve(engagements)
+  }
+
   /** The counts of a commit, to go on from. */
   restoreLedger(counts: ArrayLike<number>): void {
     this.ledger.set(counts)

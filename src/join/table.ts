@@ -29,6 +29,14 @@ export class ChainTable {
     this.hashWord = hashWord
   }
 
+  /** Buckets for so many blocks, in a table that has none yet: nothing is split on the way there. */
+  reserve(blocks: number): void {
+    if (this.size > 0 || blocks <= this.count) return
+    this.buckets = new Uint32Array(blocks)
+    this.count = blocks
+    this.mask = 2 ** Math.ceil(Math.log2(blocks)) - 1
+  }
+
   /** The first block of the chain in which blocks of this hash are, among others; 0 if none. */
   head(hash: number): number {
     return this.buckets[this.bucketOf(hash)]
