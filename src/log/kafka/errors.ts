@@ -83,4 +83,13 @@ export function isFencing(error: unknown): boolean {
   return FENCING.has(type ?? '') || code === PRODUCER_FENCED
 }
 
+/**
+ * Where no leader is known. A broker that has just started may not know yet of a partition that is there: as its own
+ * answer that says so, it may pass.
+ */
+export function unknownPartition(topic: string, partition: number): LogError {
+  const error = new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
+  return Object.assign(error, { type: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true })
+}
+
 export const isUnknownTopic = (error: unknown): boolean => rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION'

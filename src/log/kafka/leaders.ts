@@ -2,8 +2,7 @@
  * Connections to the leaders of topic partitions, for appends: where a batch is to be sent, and what is done after a
  * request failed in a way that may pass.
  */
-import { LogError } from '../port.ts'
-import { rootCause, toLogError } from './errors.ts'
+import { rootCause, toLogError, unknownPartition } from './errors.ts'
 import type { Broker, Client, Cluster } from './internals.ts'
 import { createCluster } from './patch.ts'
 
@@ -44,7 +43,7 @@ export class Leaders {
     await this.cluster.refreshMetadataIfNecessary()
     const [{ topic, partition }] = places
     const leader = this.leaderOf(topic, partition)
-    if (leader === undefined) throw new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
+    if (leader === undefined) throw unknownPartition(topic, partition)
     return this.cluster.findBroker({ nodeId: String(leader) })
   }
 
