@@ -30,11 +30,11 @@ export function inflateZstd(bytes: Buffer, maxBytes: number): Buffer {
 /** It would fetch its own code from a data URL: without `fetch` it takes it as it is, and Node loads no HTTP client. */
 async function openDecoder(): Promise<ZSTDDecoder> {
   const { ZSTDDecoder } = await import('zstddec')
-  const fetch = Object.getOwnPropertyDescriptor(globalThis, 'fetch')!
-  Object.defineProperty(globalThis, 'fetch', { value: undefined, configurable: true })
+  const fetch = Object.getOwnPropertyDescriptor(globalThis, 'fetch')
+  Reflect.deleteProperty(globalThis, 'fetch')
   const opened = new ZSTDDecoder()
   const ready = opened.init()
-  Object.defineProperty(globalThis, 'fetch', fetch)
+  if (fetch !== undefined) Object.defineProperty(globalThis, 'fetch', fetch)
   await ready
   return opened
 }
