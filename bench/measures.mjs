@@ -9,6 +9,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { nodeSettings } from '../dist/cluster/processSettings.js'
 import { Child, cpuByThread, cpuSeconds, loadAverage, memoryOf } from './program.mjs'
 import { checkSamples, createTopics, untilRecords } from './topics.mjs'
 import { engagementSchema, viewSchema } from './workload.mjs'
@@ -93,11 +94,12 @@ export function writeConfig(
   return folder
 }
 
-/** A node on its core. `assigned` resolves when it begins to read, `started` with its control address. */
+/** A node on its core, with the settings that it gives itself where Node can (processSettings.ts). `assigned` resolves when it begins to read, `started` with its control address. */
 export function startNode(world, configFolder, { flags = [], core = JOIN_CORE, id } = {}) {
   const command = ['cluster', 'start', '--config', configFolder, ...(id === undefined ? [] : ['--id', id])]
-  const args = [...flags, join(world.program, 'dist/cli/main.js'), ...command]
-  const child = new Child({ node: world.node, core, args })
+  const { execArgv, env } = nodeSettings({ execArgv: flags, env: process.env })
+  const args = [...execArgv, join(world.program, 'dist/cli/main.js'), ...command]
+  const child = new Child({ node: world.node, core, args, env })
   return { child, assigned: child.line('"partitions assigned"'), started: child.line('"node started"') }
 }
 
