@@ -10,9 +10,10 @@
  */
 import { LogError, type PartitionEnds } from '../port.ts'
 import { RETRY } from './client.ts'
-import { isPassing, rootCause, toLogError } from './errors.ts'
+import { isPassing, isUnknownTopic, rootCause, toLogError, unknownPartition } from './errors.ts'
 import type { Client, Cluster, FetchedPartition } from './internals.ts'
 import { createCluster, createRetry } from './patch.ts'
+import { UNKNOWN_TOPIC_TRIES } from './persist.ts'
 
 const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
@@ -68,22 +69,10 @@ export class Lookup {
     }
   }
 
-  /** One fetch of one partition, from its leader. */
+  /** One fetch of one partition, from its leader, which is looked for: a broker that has just started may not know it. */
   async fetch(topic: string, partition: number, from: number, bytes = RANGE_BYTES): Promise<FetchedPartition> {
-    return this.trying(`reading ${topic}/${partition} from ${from}`, async () => {
-      await this.know([topic])
-      const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
-      if (nodeId === undefined) throw new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
-      const broker = await this.cluster.findBroker({ nodeId })
-      const { responses } = await broker.fetch({
-        isolationLevel: READ_COMMITTED,
-        maxWaitTime: RANGE_WAIT_MS,
-        minBytes: 1,
-        maxBytes: bytes,
-        topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: bytes }] }],
-      })
-      return responses[0].partitions[0]
-    })
+    const body = () => this.fetchFromLeader(topic, partition, from, bytes)
+    return this.trying(`reading ${topic}/${partition} from ${from}`, body, UNKNOWN_TOPIC_TRIES)
   }
 
   /** Leaves a group in the name of a member whose process is gone. */
@@ -106,6 +95,21 @@ export class Lookup {
     await this.cluster.refreshMetadataIfNecessary()
   }
 
+  private async fetchFromLeader(topic: string, partition: number, from: number, bytes: number) {
+    await this.know([topic])
+    const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
+    if (nodeId === undefined) throw unknownPartition(topic, partition)
+    const broker = await this.cluster.findBroker({ nodeId })
+    const { responses } = await broker.fetch({
+      isolationLevel: READ_COMMITTED,
+      maxWaitTime: RANGE_WAIT_MS,
+      minBytes: 1,
+      maxBytes: bytes,
+      topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: bytes }] }],
+    })
+    return responses[0].partitions[0]
+  }
+
   private partitionsOf(topic: string): { partition: number }[] {
     const numbers = this.cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId)
     return numbers.sort((a, b) => a - b).map((partition) => ({ partition }))
@@ -123,15 +127,17 @@ export class Lookup {
     )
   }
 
-  private async trying<T>(doing: string, body: () => Promise<T>): Promise<T> {
+  private async trying<T>(doing: string, body: () => Promise<T>, unknownTries = 0): Promise<T> {
     if (this.closed) throw new LogError('CLOSED', `${doing}: the log is closed`)
+    let unknown = 0
     try {
       return await this.retry(async (bail) => {
         try {
           return await body()
         } catch (error) {
           const root = rootCause(error)
-          if (this.closed || !isPassing(error) || root.type === 'UNKNOWN_TOPIC_OR_PARTITION') {
+          const isFinal = isUnknownTopic(error) ? ++unknown > unknownTries : !isPassing(error)
+          if (this.closed || isFinal) {
             bail(root)
             return undefined as T
           }

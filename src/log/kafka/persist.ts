@@ -8,13 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from './client.ts'
 import { isPassing, isUnknownTopic, rootCause } from './errors.ts'
 
-const FIRST_WAIT_MS = 50
-const LONGEST_WAIT_MS = 3_000
+export const FIRST_WAIT_MS = 50
+export const LONGEST_WAIT_MS = 3_000
 /** A transaction that is being ended takes some milliseconds: the next request meets it, and comes again. */
 const BUSY_FIRST_WAIT_MS = 4
 const BUSY_LONGEST_WAIT_MS = 200
 /** A topic just made may be unknown to a broker for a moment; one that stays unknown is an error. */
-const UNKNOWN_TOPIC_TRIES = 6
+export const UNKNOWN_TOPIC_TRIES = 6
 
 export interface Persistence {
   /** What is done, for the log. */

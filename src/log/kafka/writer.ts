@@ -23,15 +23,12 @@ import type { Logger } from './client.ts'
 import { isPassing, isUnknownTopic, rootCause, toLogError } from './errors.ts'
 import type { Client, PartlyRefused, ProduceAnswer, ProduceTopic } from './internals.ts'
 import { Leaders } from './leaders.ts'
+import { FIRST_WAIT_MS, LONGEST_WAIT_MS, UNKNOWN_TOPIC_TRIES } from './persist.ts'
 
 const IN_FLIGHT = 5
 const REQUEST_BYTES = 8 * 1024 * 1024
 const PRODUCE_TIMEOUT_MS = 30_000
 const ALL_REPLICAS = -1
-const FIRST_WAIT_MS = 50
-const LONGEST_WAIT_MS = 3_000
-/** A topic just made may be unknown to a broker for a moment; one that stays unknown is an error. */
-const UNKNOWN_TOPIC_TRIES = 6
 const CLOSE_TIMEOUT_MS = 10_000
 
 interface Append {
