@@ -13,7 +13,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { differingKeys } from '../config/fingerprint.ts'
 import type { Pipeline } from '../config/model.ts'
-import type { GroupView, Log } from '../log/port.ts'
+import { dismissGhosts, type GhostOptions } from './ghosts.ts'
 import { decodeMember, type MemberInfo } from './member.ts'
 import { whyNotRolled } from './pipelineChange.ts'
 
@@ -21,18 +21,12 @@ export class AdmissionError extends Error {
   override name = 'AdmissionError'
 }
 
-export interface AdmissionOptions {
-  readonly log: Pick<Log, 'members' | 'dismiss'>
-  readonly group: string
+export interface AdmissionOptions extends GhostOptions {
   readonly id: string
-  /** The name of this node's data folder, which it has taken. */
-  readonly folder: string
   readonly pipeline: Pick<Pipeline, 'fingerprint' | 'digests' | 'labels'>
   readonly allowChange: boolean
   /** How long a ghost stays in the group. */
   readonly sessionTimeoutMs: number
-  /** Whether this member's process is there, as far as can be told from here. */
-  readonly isThere: (member: MemberInfo) => Promise<boolean>
   readonly onWaiting: (reason: string) => void
 }
 
@@ -49,7 +43,7 @@ export async function admit(options: AdmissionOptions): Promise<readonly string[
     const view = await options.log.members(options.group)
     const members = view.members.map(({ info }) => decoded(info, options.group))
     const isLate = performance.now() > deadlineMs
-    if (!isLate && (await dismissOwn(view, members, options))) continue
+    if (!isLate && (await dismissGhosts(view, options))) continue
     const waiting = view.state === 'moving' ? 'a rebalance is under way' : await obstacle(members, options, isLate)
     // A group that never stands still is left to Kafka, which lets nobody in that does not fit.
     if (waiting === undefined || isLate) {
@@ -60,22 +54,6 @@ export async function admit(options: AdmissionOptions): Promise<readonly string[
     told = waiting
     await sleep(LOOK_EVERY_MS)
   }
-}
-
-/**
- * Who has this node's own data folder was this node, in a process that is dead: else the folder would not be free. The
- * group need not wait for the end of its session. One that answers has a copy of the folder, and is left alone; one that
- * has, and cannot be asked from here, joins anew.
- */
-async function dismissOwn(view: GroupView, members: readonly MemberInfo[], options: AdmissionOptions) {
-  const { log, group, folder, isThere } = options
-  let isAnyGone = false
-  for (const [k, member] of members.entries()) {
-    if (log.dismiss === undefined || member.folder !== folder || (await isThere(member))) continue
-    await log.dismiss(group, view.members[k].memberId)
-    isAnyGone = true
-  }
-  return isAnyGone
 }
 
 function decoded(info: Buffer, group: string): MemberInfo {

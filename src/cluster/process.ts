@@ -14,12 +14,14 @@ import { askingHeaders } from '../inspect/access.ts'
 import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import type { Log } from '../log/port.ts'
 import { joinReaders, startRepartitioner } from '../repartition/open.ts'
-import type { Repartitioner } from '../repartition/repartitioner.ts'
+import { type Repartitioner, repartitionGroup } from '../repartition/repartitioner.ts'
 import { admit } from './admission.ts'
 import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
+import { dismissGhosts, type GhostOptions } from './ghosts.ts'
 import { makeLogger } from './logger.ts'
 import { ask } from './map.ts'
+import { encodeMember } from './member.ts'
 import { Node } from './node.ts'
 import { openJournal, openLog, openSnapshots } from './open.ts'
 import { reachedAt } from './reach.ts'
@@ -63,22 +65,40 @@ interface Run {
   readonly options: StartOptions
 }
 
-async function admission({ config, id, folder, logger, options }: Run, log: Log): Promise<readonly string[]> {
-  const { pipeline, node } = config
-  const headers = askingHeaders(node.control)
-  return admit({
+function ghostsOf(group: string, { config, folder }: Run, log: Log): GhostOptions {
+  const headers = askingHeaders(config.node.control)
+  return {
     log,
-    group: node.group,
-    id,
+    group,
     folder,
-    pipeline,
-    allowChange: options.allowChange === true,
-    sessionTimeoutMs: node.kafka?.sessionTimeoutMs ?? 0,
     isThere: (member) =>
       ask<{ node: string }>(member, '/status', { headers }).then(
         (status) => status.node === member.id,
         () => false,
       ),
+  }
+}
+
+/** Of the sources' partitions none is better here than elsewhere. */
+function repartitioningMember({ config, id, folder }: Run, url: string): Buffer {
+  const { fingerprint, digests } = config.pipeline
+  return encodeMember({ id, folder, url, version: readVersion(), fingerprint, digests, owns: [], holds: [] })
+}
+
+/** Before this node's control server is there, which a dead one's address may lead to. */
+async function admission(run: Run, log: Log): Promise<readonly string[]> {
+  const { config, id, logger, options } = run
+  const { pipeline, node } = config
+  if (pipeline.repartition !== undefined) {
+    const group = repartitionGroup(config)
+    await dismissGhosts(await log.members(group), ghostsOf(group, run, log))
+  }
+  return admit({
+    ...ghostsOf(node.group, run, log),
+    id,
+    pipeline,
+    allowChange: options.allowChange === true,
+    sessionTimeoutMs: node.kafka?.sessionTimeoutMs ?? 0,
     onWaiting: (reason) => logger.warn({ group: node.group, reason }, 'waiting before joining the group'),
   })
 }
@@ -157,7 +177,8 @@ async function runNode(run: Run): Promise<number> {
     const isStarted = await Promise.race([node.start(url).then(() => true), node.failed, stopped.then(() => false)])
     if (!isStarted) return await stop()
     if (repartitions && config.pipeline.repartition !== undefined) {
-      repartitioner = await startRepartitioner({ config, log, readers: sources, logger })
+      const memberInfo = (): Buffer => repartitioningMember(run, url)
+      repartitioner = await startRepartitioner({ config, log, readers: sources, logger, memberInfo })
     }
     logger.info({ group: config.node.group, log: log.kind, control: control.url }, 'node started')
     await Promise.race([stopped, node.failed, repartitioner?.failed ?? stopped])

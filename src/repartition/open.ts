@@ -22,14 +22,15 @@ export interface StartOptions {
   /** Of the pipeline's sources, in their order. */
   readonly readers: readonly SourceReader[]
   readonly logger: Logger
+  /** As the members of its group are told who it is (cluster/member.ts). */
+  readonly memberInfo?: () => Buffer
 }
 
-export async function startRepartitioner({ config, log, readers, logger }: StartOptions): Promise<Repartitioner> {
+export async function startRepartitioner(options: StartOptions): Promise<Repartitioner> {
+  const { config, logger } = options
   const started = await Repartitioner.start({
-    config,
+    ...options,
     rules: rulesOf(config),
-    log,
-    readers,
     clock: systemClock,
     onTrouble: (error) => logger.warn({ error: error.message }, 'the repartitioner waits'),
   })

@@ -40,6 +40,8 @@ export interface RepartitionerOptions {
   /** Of the pipeline's sources, in their order. */
   readonly readers: readonly SourceReader[]
   readonly clock: Clock
+  /** Told to the group's members. */
+  readonly memberInfo?: () => Buffer
   readonly onTrouble: (error: Error) => void
 }
 
@@ -105,6 +107,7 @@ export class Repartitioner {
       maxWaitMs: FETCH_WAIT_MS,
       maxInflatedBytes: pipeline.limits.inflatedBytes,
       sessionTimeoutMs: node.kafka?.sessionTimeoutMs,
+      memberInfo: options.memberInfo,
       onAssigned: (numbers) => this.assigned(numbers),
       onRevoking: () => this.revoking(),
       onChunk: (chunk) => this.chunk(chunk),
