@@ -5,6 +5,8 @@
  * Invariant: what waits is bounded by `limitBytes`; beyond it the snapshot fails (a store that is too slow costs a
  * snapshot, never the join).
  */
+import { discard } from '../log/recordBatch/discard.ts'
+import { takeBuffer } from '../log/recordBatch/pool.ts'
 import { dataFrame, type End, endFrame, FRAME_BYTES, type Header, headerFrame } from '../snapshots/format.ts'
 import type { SnapshotSink } from '../snapshots/port.ts'
 
@@ -19,7 +21,7 @@ export class SnapshotFrames {
   private readonly id: string
   private readonly limitBytes: number
   private number = 1
-  private piece = Buffer.allocUnsafe(FRAME_BYTES)
+  private piece = takeBuffer(FRAME_BYTES)
   private end = 0
   private readonly queue: Promise<unknown>[] = []
   private written: Promise<void>
@@ -38,7 +40,7 @@ export class SnapshotFrames {
     if (this.failure !== undefined) throw this.failure
     for (let at = 0; at < bytes.length; ) {
       const length = Math.min(bytes.length - at, FRAME_BYTES - this.end)
-      this.piece.set(bytes.subarray(at, at + length), this.end)
+      this.piece.buffer.set(bytes.subarray(at, at + length), this.end)
       this.end += length
       at += length
       if (this.end === FRAME_BYTES) this.cut(kind)
@@ -53,15 +55,18 @@ export class SnapshotFrames {
     if (this.end === 0) return
     const { piece, number } = this
     const length = this.end
-    this.piece = Buffer.allocUnsafe(FRAME_BYTES)
+    this.piece = takeBuffer(FRAME_BYTES)
     this.end = 0
     this.number++
     this.waitingBytes += length
-    const compressed = this.turn().then(() => dataFrame(this.id, kind, number, piece.subarray(0, length)))
+    const bytes = piece.buffer.subarray(0, length)
+    const compressed = this.turn().then(() => dataFrame(this.id, kind, number, bytes))
+    void compressed.finally(piece.release).catch(() => {})
     const done = Promise.all([compressed, this.written]).then(async ([frame]) => {
       if (this.failure !== undefined) throw this.failure
       await this.sink.write(frame)
       this.bytesWritten += frame.length
+      discard(frame)
       this.waitingBytes -= length
     })
     done.catch((error: Error) => this.fail(error))

@@ -14,6 +14,7 @@ import { murmur2 } from '../join/hash.ts'
 import * as L from '../join/layout.ts'
 import { decodeUser, type IsQuarantined } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
+import { discard } from '../log/recordBatch/discard.ts'
 import {
   END,
   type Frame,
@@ -51,6 +52,7 @@ export interface LoadOptions {
 const AHEAD = 3
 const USERS_A_SLICE = 256
 const SLICE_MS = 8
+const NOTHING: Buffer = Buffer.alloc(0)
 
 /** The header of a snapshot; throws where there is none that can be read. */
 export async function headerOf(found: FoundSnapshot): Promise<Header> {
@@ -110,6 +112,8 @@ class Loader {
   private readonly options: LoadOptions
   /** What of an entry has come so far; entries are cut anywhere. */
   private parts: Buffer[] = []
+  /** What the first of them lies in, where they were joined. */
+  private run = NOTHING
   private partBytes = 0
   private kind = USERS
   /** Views whose own bytes are still to come, by their offsets. */
@@ -128,7 +132,7 @@ class Loader {
     for (let k = 1; this.partBytes >= head; k++) {
       const run = this.joined(head)
       const length = head + (kind === USERS ? run.readUInt32LE(0) + run.readUInt32LE(4) : run.readUInt32LE(8))
-      if (this.partBytes < length) return
+      if (this.partBytes < length) break
       const entry = this.joined(length).subarray(0, length)
       if (kind === USERS) this.user(entry)
       else this.payload(entry)
@@ -138,6 +142,7 @@ class Loader {
       await new Promise(setImmediate)
       sliceMs = performance.now() + SLICE_MS
     }
+    this.letGo(bytes)
     this.options.onUsers(this.users)
     const balancing = this.options.balance()
     if (balancing !== undefined) await balancing
@@ -155,7 +160,10 @@ class Loader {
 
   /** The first buffer, made long enough. */
   private joined(length: number): Buffer {
-    if (this.parts[0].length < length) this.parts = [Buffer.concat(this.parts)]
+    if (this.parts[0].length < length) {
+      this.run = Buffer.concat(this.parts)
+      this.parts = [this.run]
+    }
     return this.parts[0]
   }
 
@@ -164,6 +172,14 @@ class Loader {
     const [first] = this.parts
     if (first.length === length) this.parts.shift()
     else this.parts[0] = first.subarray(length)
+  }
+
+  /** What a frame has left is the beginning of an entry, and is copied: the rest was taken. */
+  private letGo(bytes: Buffer): void {
+    if (this.partBytes > bytes.length) return
+    this.parts = this.partBytes === 0 ? [] : [Buffer.concat(this.parts)]
+    for (const taken of [bytes, this.run]) discard(taken)
+    this.run = NOTHING
   }
 
   private user(entry: Buffer): void {

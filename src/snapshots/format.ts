@@ -12,6 +12,7 @@
 import { randomBytes } from 'node:crypto'
 import { crc32c } from '@node-rs/crc32'
 import { compress, uncompress } from 'lz4-napi'
+import { discard } from '../log/recordBatch/discard.ts'
 
 const VERSION = 1
 const MAGIC = 0x50565331 // "PVS1"
@@ -72,7 +73,10 @@ export function endFrame(id: string, number: number, end: End): Buffer {
 
 /** Compressed beside the caller's thread. */
 export async function dataFrame(id: string, kind: number, number: number, bytes: Buffer): Promise<Buffer> {
-  return seal(kind, number, await compress(bytes), seedOf(id))
+  const compressed = await compress(bytes)
+  const frame = seal(kind, number, compressed, seedOf(id))
+  discard(compressed)
+  return frame
 }
 
 function seal(kind: number, number: number, bytes: Buffer, seed: number): Buffer {

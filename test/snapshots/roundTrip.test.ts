@@ -2,6 +2,7 @@
  * A partition's state through a shared snapshot, taken while batches go on, and into another one: the same samples from
  * then on; and whatever bytes are damaged, never a wrong state.
  */
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Capture } from '../../src/actors/partitionOptions.ts'
@@ -13,10 +14,12 @@ import type { SourceReader } from '../../src/codec/port.ts'
 import { admitTick } from '../../src/join/batch.ts'
 import * as B from '../../src/join/blocks.ts'
 import { emptyState } from '../../src/join/empty.ts'
+import { addUser, addView, setPayload } from '../../src/join/evolve.ts'
+import { murmur2 } from '../../src/join/hash.ts'
 import * as L from '../../src/join/layout.ts'
 import type { JoinState } from '../../src/join/state.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
-import { SnapshotDamaged } from '../../src/snapshots/format.ts'
+import { FRAME_BYTES, SnapshotDamaged } from '../../src/snapshots/format.ts'
 import { systemClock } from '../../src/time/clock.ts'
 import { checkState } from '../support/checkState.ts'
 import { dumpState } from '../support/dumpState.ts'
@@ -62,12 +65,12 @@ async function takeOf(s: JoinState, store: MemorySnapshots): Promise<Taking> {
   return { take, done }
 }
 
-async function load(s: JoinState, store: MemorySnapshots): Promise<void> {
+async function load(s: JoinState, store: MemorySnapshots, balance: () => void = () => {}): Promise<void> {
   const [found] = await store.find()
   await loadSnapshot(found, await headerOf(found), {
     state: s,
     isLeftOut: () => false,
-    balance: () => undefined,
+    balance: () => void balance(),
     onUsers: () => {},
     isStopped: () => false,
   })
@@ -131,6 +134,28 @@ describe('a shared snapshot', () => {
       propertyOptions(60),
     )
     expect(users).toBeGreaterThan(50)
+  })
+
+  test('is loaded with a look at the memory a frame, wherever users are cut', async () => {
+    const [stream] = fc.sample(joinStreams(HARSH), { numRuns: 1, seed: 3 })
+    const { state } = new PureJoin(stream.config)
+    const payload = randomBytes(5_000)
+    const input = { timeMs: 1, flags: 0, writer: 0, segment: 0 }
+    for (let k = 0; k < 1_000; k++) {
+      const id = Buffer.from(`user-${k}`)
+      const user = addUser(state, murmur2(id, 0, id.length), id, 0, id.length)
+      const view = addView(state, user, { ...input, offset: k }, id, 0, id.length, id, 0, id.length)
+      setPayload(state, view, L.V_PAYLOAD, payload, 0, payload.length)
+    }
+    const store = new MemorySnapshots()
+    const { done } = await takeOf(state, store)
+    await done
+    const other = new PureJoin(stream.config)
+    const grown: number[] = [0]
+    await load(other.state, store, () => grown.push(other.state.arena.usedBytes))
+    expect(contentsOf(other.state)).toEqual(contentsOf(state))
+    expect(grown.length).toBeGreaterThan(8)
+    for (const [k, bytes] of grown.entries()) expect(bytes - (grown[k - 1] ?? 0)).toBeLessThan(2 * FRAME_BYTES)
   })
 
   test('with any byte changed, cut off or put in is refused, or is what it was', async () => {
