@@ -12,6 +12,7 @@ import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
+import { discard } from '../log/recordBatch/discard.ts'
 import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
 import { patiently } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -155,13 +156,15 @@ class SegmentReplay {
     const { journal, store } = this.options
     let cutFrom = -1
     try {
-      for await (const { sequence, bytes } of journal.segments()) {
+      for await (const { sequence, bytes, value } of journal.segments()) {
         const segment = decodeSegment(bytes, (source) => this.options.topics[source], this.options.partition)
         if (segment === undefined || !this.isNext(segment)) {
           cutFrom = sequence
           break
         }
         await this.replay(sequence, segment)
+        segment.chunk.release?.()
+        if (value !== undefined) discard(value)
         this.options.onCovered(this.coveredTo)
         if (this.options.isStopped()) break
       }

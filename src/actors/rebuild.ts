@@ -124,6 +124,7 @@ export class Rebuild {
       if (waiting.isStopped()) return
       options.readers[source].read(chunk, parts.batch)
       options.rates.recordsReplayed += await replayChunk({ ...parts, position }, chunk, rules)
+      chunk.release?.()
       const balancing = options.memory.balance()
       if (balancing !== undefined) await balancing
       this.progress.left(recordsBetween(parts.coveredTo, target.offsets))

@@ -105,6 +105,7 @@ export async function readQuarantine(
       if (headers.get('decided') !== '1' || source < 0 || headers.get('partition') !== String(partition)) continue
       quarantine.restore(source, Number(headers.get('offset')), chunk.offset[i])
     }
+    chunk.release?.()
   }
   return quarantine
 }

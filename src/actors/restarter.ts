@@ -13,6 +13,7 @@ import { decodeUser } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { discard } from '../log/recordBatch/discard.ts'
 import type { Clock } from '../time/clock.ts'
 import { skipBelow } from './arrival.ts'
 import { patiently } from './preparing.ts'
@@ -129,11 +130,13 @@ export class Restarter {
     if (stored !== null) decodeUser(s, addUser(s, hash, key, 0, key.length), stored, this.options.isQuarantined)
     await this.replayLog(new Float64Array(s.sources), remains, this.options.journalWholeFrom() ?? [])
     const covered = Float64Array.from(this.options.journalWholeFrom() ?? new Float64Array(s.sources))
-    for await (const { sequence, bytes } of journal.segments()) {
+    for await (const { sequence, bytes, value } of journal.segments()) {
       const read = decodeSegment(bytes, (from) => this.options.topics[from], this.options.partition)
       if (read === undefined) continue
       await this.replay(read.source, read.chunk, remains, sequence, read.flags)
       covered[read.source] = Math.max(covered[read.source], read.chunk.nextOffset)
+      read.chunk.release?.()
+      if (value !== undefined) discard(value)
     }
     await this.replayLog(covered, remains, this.options.position)
     finishReplay(s, s.watermarkBeforeMs)
@@ -148,8 +151,10 @@ export class Restarter {
     for (let source = 0; source < upTo.length; source++) {
       const from = Math.max(covered[source], remains.lowest[source])
       if (from >= upTo[source]) continue
-      for await (const chunk of readLog(source, from, upTo[source]))
+      for await (const chunk of readLog(source, from, upTo[source])) {
         await this.replay(source, chunk, remains, state.segment)
+        chunk.release?.()
+      }
     }
   }
 

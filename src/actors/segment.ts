@@ -6,6 +6,7 @@
  * Owns: the format, version 1. A segment of another version is not read: the journal is a cache.
  */
 import type { RawChunk } from '../log/chunk.ts'
+import { discard } from '../log/recordBatch/discard.ts'
 
 const VERSION = 1
 const HEADER_BYTES = 48
@@ -64,7 +65,7 @@ function headerColumns({ count, headersAt, headersLength }: RawChunk): readonly 
   return []
 }
 
-/** Undefined where the bytes are no segment of this version. */
+/** Undefined where the bytes are no segment of this version. Its chunk's `release` gives its columns back. */
 export function decodeSegment(
   bytes: Buffer,
   topicOf: (source: number) => string,
@@ -75,24 +76,24 @@ export function decodeSegment(
   const n = bytes.readUInt32LE(8)
   const size = bytes.readUInt32LE(12)
   const more = bytes.readDoubleLE(40)
-  if (bytes.length !== HEADER_BYTES + n * (COLUMN_BYTES + more * 4) + size) return undefined
-  // Typed arrays need aligned memory: columns are copied out, which is also what frees the rest of the buffer.
-  let at = HEADER_BYTES
-  const take = (length: number): ArrayBuffer => {
-    const copy = new Uint8Array(length)
-    copy.set(bytes.subarray(at, at + length))
-    at += length
-    return copy.buffer
+  const columnBytes = n * (COLUMN_BYTES + more * 4)
+  if (bytes.length !== HEADER_BYTES + columnBytes + size) return undefined
+  // Typed arrays need aligned memory: columns are copied out.
+  const columns = Buffer.allocUnsafeSlow(columnBytes)
+  bytes.copy(columns, 0, HEADER_BYTES)
+  let at = 0
+  const take = (width: number): [ArrayBuffer, number, number] => {
+    at += n * width
+    return [columns.buffer as ArrayBuffer, at - n * width, n]
   }
-  const offset = new Float64Array(take(n * 8))
-  const stampMs = new Float64Array(take(n * 8))
-  const valueAt = new Int32Array(take(n * 4))
-  const valueLength = new Int32Array(take(n * 4))
-  const zero = new Int32Array(n)
-  const headersAt = more === 0 ? zero : new Int32Array(take(n * 4))
-  const headersLength = more === 0 ? zero : new Int32Array(take(n * 4))
-  const flags = new Uint8Array(take(n))
-  const none = new Int32Array(n).fill(-1)
+  const offset = new Float64Array(...take(8))
+  const stampMs = new Float64Array(...take(8))
+  const valueAt = new Int32Array(...take(4))
+  const valueLength = new Int32Array(...take(4))
+  const { zero, none } = constants(n)
+  const headersAt = more === 0 ? zero : new Int32Array(...take(4))
+  const headersLength = more === 0 ? zero : new Int32Array(...take(4))
+  const flags = new Uint8Array(...take(1))
   return {
     source,
     fromOffset: bytes.readDoubleLE(16),
@@ -103,7 +104,7 @@ export function decodeSegment(
       highWatermark: bytes.readDoubleLE(32),
       nextOffset: bytes.readDoubleLE(24),
       count: n,
-      bytes: bytes.subarray(at, at + size),
+      bytes: bytes.subarray(HEADER_BYTES + columnBytes),
       offset,
       stampMs,
       keyAt: zero,
@@ -112,6 +113,15 @@ export function decodeSegment(
       valueLength,
       headersAt,
       headersLength,
+      release: () => discard(columns),
     },
   }
+}
+
+/** Columns that are the same for all: nobody writes there. */
+let same = { zero: new Int32Array(0), none: new Int32Array(0) }
+
+function constants(count: number): typeof same {
+  if (same.zero.length < count) same = { zero: new Int32Array(count), none: new Int32Array(count).fill(-1) }
+  return same
 }

@@ -25,6 +25,8 @@ export interface JournalStore {
 export interface SegmentRecord {
   readonly sequence: number
   readonly bytes: Buffer
+  /** What they lie in, where that is the reader's alone: he may give it back when nobody looks into it any more. */
+  readonly value?: Buffer
 }
 
 export interface StoredUser {

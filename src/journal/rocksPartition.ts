@@ -235,7 +235,7 @@ export class RocksPartition implements PartitionJournal {
     const page = await this.database.page('segments', from, this.keys.segmentsEnd, SEGMENTS_PAGE)
     return page.map(({ key, value }) => {
       const sequence = numberOf(key)
-      return { sequence, bytes: payloadOf(key, value, `segment ${sequence}`) }
+      return { sequence, bytes: payloadOf(key, value, `segment ${sequence}`), value }
     })
   }
 

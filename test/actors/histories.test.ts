@@ -39,6 +39,7 @@ async function look(seeds: readonly number[], options: Omit<HistoryOptions, keyo
     seen.shared.users += history.shared.users
     seen.shared.passedOver += history.shared.passedOver
     expect([...history.shared.troubles]).toEqual([])
+    expect(history.log.notGivenBack).toBe(0)
   }
   return seen
 }

@@ -93,7 +93,7 @@ export class History {
   /** Starts from a shared snapshot, users that they gave, snapshots passed over, and why some were not published. */
   readonly shared = { starts: 0, users: 0, passedOver: 0, troubles: new Set<string>() }
   private readonly snapshots = new MemorySnapshots()
-  private readonly log = new MemoryLog()
+  readonly log = new MemoryLog()
   private readonly options: HistoryOptions
   private readonly random: Random
   private readonly commits: (readonly Committed[])[] = []

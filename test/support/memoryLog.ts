@@ -19,11 +19,14 @@ interface Stored {
 
 /** Of a chunk of a range: so few that a replay has many. */
 const RANGE_RECORDS = 16
+const POISON = 0xee
 const INFLATED_BYTES = 64 * 2 ** 20
 
 export class MemoryLog {
   private readonly topics = new Map<string, Stored[]>()
   private readonly lows = new Map<string, number>()
+  /** Chunks of ranges whose readers asked for the next one first. */
+  notGivenBack = 0
 
   add(topic: string, partition: number, key: Buffer, value: Buffer, stampMs: number): void {
     this.of(topic, partition).push({ key, value, stampMs, headers: [] })
@@ -69,13 +72,26 @@ export class MemoryLog {
       builder.add(stampMs, key, 0, key.length, value, 0, value.length, headers as never)
     const { bytes } = builder.finish()
     layout.writeInt64(bytes, layout.BASE_OFFSET, from)
-    return readRecordBatches(bytes, place(topic, partition, from, records.length))
+    const chunk = readRecordBatches(bytes, place(topic, partition, from, records.length))
+    // Who looks into it afterwards sees that he should not.
+    const release = (): void => {
+      chunk.bytes.fill(POISON)
+      chunk.release?.()
+    }
+    return { ...chunk, release }
   }
 
   async *readRange(topic: string, partition: number, from: number, to: number): AsyncIterable<RawChunk> {
     const end = Math.min(to, this.end(topic, partition))
     for (let at = from; at < end; at += RANGE_RECORDS) {
-      yield this.chunk(topic, partition, at, Math.min(end, at + RANGE_RECORDS))
+      const chunk = this.chunk(topic, partition, at, Math.min(end, at + RANGE_RECORDS))
+      let isHeld = true
+      const release = (): void => {
+        isHeld = false
+        chunk.release?.()
+      }
+      yield { ...chunk, release }
+      if (isHeld) this.notGivenBack++
     }
   }
 

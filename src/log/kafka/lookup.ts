@@ -19,7 +19,8 @@ const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 const METADATA_MAX_AGE_MS = 60_000
 const RANGE_WAIT_MS = 250
-const RANGE_BYTES = 4 * 1024 * 1024
+/** What a chunk of it needs, inflated, and its segment fit the buffers that are used again. */
+const RANGE_BYTES = 1024 * 1024
 
 export class Lookup {
   private readonly cluster: Cluster
