@@ -78,6 +78,7 @@ export class SharedStart {
       state,
       // Below what the commit needs everything is decided: a cold replay would not have it either.
       isLeftOut: (source, offset) => offset < neededFrom[source] || quarantine.has(source, offset),
+      peek: (key) => store.peek(key),
       balance: () => {
         store.settle()
         return this.options.memory.balance()

@@ -42,6 +42,8 @@ export interface LoadOptions {
   readonly state: JoinState
   /** What of it is not wanted: quarantined since, or no longer needed by the commit. */
   readonly isLeftOut: IsQuarantined
+  /** What is stored of a user who was loaded, and moved out since; null: nothing. */
+  readonly peek: (key: Buffer) => Promise<Buffer | null>
   /** Between frames: memory back within its limits. */
   readonly balance: () => Promise<void> | undefined
   readonly onUsers: (users: number) => void
@@ -134,7 +136,7 @@ class Loader {
       const length = head + (kind === USERS ? run.readUInt32LE(0) + run.readUInt32LE(4) : run.readUInt32LE(8))
       if (this.partBytes < length) break
       const entry = this.joined(length).subarray(0, length)
-      if (kind === USERS) this.user(entry)
+      if (kind === USERS) await this.user(entry)
       else this.payload(entry)
       this.drop(length)
       if (k % USERS_A_SLICE !== 0 || performance.now() < sliceMs) continue
@@ -182,14 +184,14 @@ class Loader {
     this.run = NOTHING
   }
 
-  private user(entry: Buffer): void {
+  private async user(entry: Buffer): Promise<void> {
     const { state: s } = this.options
     const keyLength = entry.readUInt32LE(0)
     const key = entry.subarray(8, 8 + keyLength)
     const hash = murmur2(key, 0, key.length)
     this.users++
-    // A user may come twice, from memory and from the journal: as of one commit, so the same.
-    if (findUser(s, hash, key, 0, key.length) !== 0) return
+    // A user may come twice, from memory and from the journal: as of one commit, so the same. It may have been moved out.
+    if (findUser(s, hash, key, 0, key.length) !== 0 || (await this.options.peek(key)) !== null) return
     const user = addUser(s, hash, key, 0, key.length)
     decodeUser(s, user, entry.subarray(8 + keyLength), this.options.isLeftOut)
     this.noteBare(user)

@@ -17,9 +17,10 @@ import { emptyState } from '../../src/join/empty.ts'
 import { addUser, addView, setPayload } from '../../src/join/evolve.ts'
 import { murmur2 } from '../../src/join/hash.ts'
 import * as L from '../../src/join/layout.ts'
+import { encodeUser } from '../../src/join/snapshot.ts'
 import type { JoinState } from '../../src/join/state.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
-import { FRAME_BYTES, SnapshotDamaged } from '../../src/snapshots/format.ts'
+import { dataFrame, endFrame, FRAME_BYTES, headerFrame, SnapshotDamaged, USERS } from '../../src/snapshots/format.ts'
 import { systemClock } from '../../src/time/clock.ts'
 import { checkState } from '../support/checkState.ts'
 import { dumpState } from '../support/dumpState.ts'
@@ -65,11 +66,17 @@ async function takeOf(s: JoinState, store: MemorySnapshots): Promise<Taking> {
   return { take, done }
 }
 
-async function load(s: JoinState, store: MemorySnapshots, balance: () => void = () => {}): Promise<void> {
+async function load(
+  s: JoinState,
+  store: MemorySnapshots,
+  balance: () => void = () => {},
+  movedOut: ReadonlyMap<string, Buffer> = new Map(),
+): Promise<void> {
   const [found] = await store.find()
   await loadSnapshot(found, await headerOf(found), {
     state: s,
     isLeftOut: () => false,
+    peek: async (key) => movedOut.get(key.toString()) ?? null,
     balance: () => void balance(),
     onUsers: () => {},
     isStopped: () => false,
@@ -156,6 +163,39 @@ describe('a shared snapshot', () => {
     expect(contentsOf(other.state)).toEqual(contentsOf(state))
     expect(grown.length).toBeGreaterThan(8)
     for (const [k, bytes] of grown.entries()) expect(bytes - (grown[k - 1] ?? 0)).toBeLessThan(2 * FRAME_BYTES)
+  })
+
+  test('gives a user who comes twice once, though the first was moved out in between', async () => {
+    const [stream] = fc.sample(joinStreams(HARSH), { numRuns: 1, seed: 3 })
+    const { state: s } = new PureJoin(stream.config)
+    const id = Buffer.from('twice')
+    const user = addUser(s, murmur2(id, 0, id.length), id, 0, id.length)
+    addView(s, user, { timeMs: 1, flags: 0, writer: 0, segment: 0, offset: 5 }, id, 0, id.length, id, 0, id.length)
+    const bytes = encodeUser(s, user)
+    const head = Buffer.alloc(8)
+    head.writeUInt32LE(id.length, 0)
+    head.writeUInt32LE(bytes.length, 4)
+    const entry = Buffer.concat([head, id, bytes])
+    const header = { id: 'f', fingerprint: 'f', partition: 0, topics: [], offsets: [], neededFrom: [], highestMs: [] }
+    const frames = [
+      headerFrame({ ...header, watermarkMs: null, takenAtMs: 0 }),
+      await dataFrame('f', USERS, 1, entry),
+      await dataFrame('f', USERS, 2, entry),
+      endFrame('f', 3, { frames: 3, users: 2, views: 2 }),
+    ]
+    const { state: other } = new PureJoin(stream.config)
+    const movedOut = new Map<string, Buffer>()
+    const sizes: number[] = []
+    const moveOut = (): void => {
+      sizes.push(other.users.size)
+      other.users.walk(0, (one) => {
+        movedOut.set(B.userText(other.arena, one), encodeUser(other, one))
+        return false
+      })
+      emptyState(other)
+    }
+    await load(other, new MemorySnapshots([{ number: 1, frames }]), moveOut, movedOut)
+    expect(sizes).toEqual([1, 0])
   })
 
   test('with any byte changed, cut off or put in is refused, or is what it was', async () => {
