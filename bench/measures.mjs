@@ -94,7 +94,10 @@ export function writeConfig(
   return folder
 }
 
-/** A node on its core, with the settings that it gives itself where Node can (processSettings.ts). `assigned` resolves when it begins to read, `started` with its control address. */
+/**
+ * A node on its core, with the settings that it gives itself where Node can (processSettings.ts). `assigned` resolves when
+ * it begins to read, `started` with its control address.
+ */
 export function startNode(world, configFolder, { flags = [], core = JOIN_CORE, id } = {}) {
   const command = ['cluster', 'start', '--config', configFolder, ...(id === undefined ? [] : ['--id', id])]
   const { execArgv, env } = nodeSettings({ execArgv: flags, env: process.env })

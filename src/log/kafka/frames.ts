@@ -3,8 +3,8 @@
  * which are fetches: a frame's memory goes back once each partition's part of it has been decoded, where the collector
  * would let some 60 MB of them gather.
  *
- * Invariant: a large frame that was dropped as often as it was held is empty; nobody looks into a part
- * that he has dropped. One that is dropped less often is the collector's.
+ * Invariant: a large frame that was dropped as often as it was held is empty; nobody looks into a part that he has
+ * dropped. One that is dropped less often is the collector's.
  */
 import { discard } from '../recordBatch/discard.ts'
 
