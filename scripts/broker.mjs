@@ -15,7 +15,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -26,8 +26,14 @@ const KAFKA_VERSION = '3.9.1'
 const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 20_000
 const LOG_TAIL_LINES = 30
-/** A broker of minutes spends most of its time compiling: here by the quick compiler alone. */
-const BRIEF = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
+/** A broker of minutes spends most of its time compiling: here by the quick compiler alone, and of classes unchecked. */
+const BRIEF = [
+  '-XX:+IgnoreUnrecognizedVMOptions',
+  '-XX:+UnlockDiagnosticVMOptions',
+  '-XX:-BytecodeVerificationRemote',
+  '-XX:TieredStopAtLevel=1',
+  '-XX:+UseSerialGC',
+]
 const run = promisify(execFile)
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -171,19 +177,31 @@ async function configure(broker, options) {
   await writeFile(join(broker.dir, 'log4j.properties'), LOG4J)
   if (existsSync(properties)) return
   await writeFile(properties, serverProperties(broker, await freePort(), options))
-  const id = clusterId()
-  await run('java', [
-    ...jvm(broker, '-Xmx128m'),
-    'kafka.tools.StorageTool',
-    'format',
-    '-t',
-    id,
-    '-c',
-    properties,
-    ...(options.scram ?? []).flatMap((user) => ['--add-scram', user]),
-  ]).catch((error) => {
+  await format(broker, properties, options.scram ?? [])
+}
+
+/** A start of Java by itself; so what it writes, the same for all brokers without credentials, is kept beside the jars. */
+async function format(broker, properties, scram) {
+  const data = join(broker.dir, 'data')
+  const kept = join(cacheFolder(), 'formatted')
+  if (scram.length === 0 && existsSync(kept)) return cp(kept, data, { recursive: true })
+  const credentials = scram.flatMap((user) => ['--add-scram', user])
+  const args = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', properties, ...credentials]
+  await run('java', [...jvm(broker, '-Xmx128m'), ...args]).catch((error) => {
     throw new Error(`Kafka's storage could not be formatted: ${lastLines(`${error.stdout}${error.stderr}`)}`)
   })
+  if (scram.length === 0) await keepFormatted(data, kept)
+}
+
+/** Whole or not at all; where the cache takes nothing more, or another process was first, nothing is lost. */
+async function keepFormatted(folder, kept) {
+  const copy = `${kept}.${process.pid}`
+  try {
+    await cp(folder, copy, { recursive: true })
+    await rename(copy, kept)
+  } catch {
+    await rm(copy, { recursive: true, force: true })
+  }
 }
 
 function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, listeners = [], extra = [] }) {
