@@ -13,7 +13,7 @@ const KILLS = 4
 const SLEEP_MS = 3_000
 
 it('a node that is killed at random repeats nothing', { timeout: 240_000 }, async () => {
-  const { run, outcome } = await crashTest({ log: 'kafka', delivery: 'exactly-once', seed: 1, kills: KILLS + 2 })
+  const { run, outcome } = await crashTest({ log: 'kafka', delivery: 'exactly-once', seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS, 'exactly-once')
 })
 

@@ -44,6 +44,8 @@ export interface Kill {
   /** Made in the second before the kill, and views that were pending, as the node told last. */
   readonly samples: number
   readonly pending: number
+  /** How many of these samples a commit stood behind already. */
+  readonly durable: number
 }
 
 export interface CrashRun {
@@ -164,7 +166,7 @@ class Run {
   }
 
   private counted(): number {
-    return this.kills.filter(({ samples, pending }) => samples > 0 && pending > 0).length
+    return this.kills.filter(({ durable, pending }) => durable > 0 && pending > 0).length
   }
 
   private async flow(): Promise<void> {
@@ -184,22 +186,33 @@ class Run {
     const looks: Look[] = []
     // On a busy machine most lives wait until they count; some end in the middle of whatever it is.
     const patientUntilMs = killAtMs + (random.chance(0.8) ? PATIENCE_MS : 0)
-    while (Date.now() < killAtMs || (!counts(looks) && Date.now() < patientUntilMs)) {
+    while (Date.now() < killAtMs || (!(await this.counts(looks)) && Date.now() < patientUntilMs)) {
       if (!node.isRunning) throw new Error(`the node ended by itself:\n${node.tail()}`)
       await sleep(Math.min(LOOK_EVERY_MS, Math.max(1, killAtMs - Date.now())))
       looks.push(...(await this.look()))
       if (random.chance(0.2)) await this.keepCommits()
     }
+    const committed = await this.committedSamples()
     const atMs = Date.now()
     await this.end(node)
     await this.keepCommits()
-    const kill = { harm, atMs, ...lastSecond(looks, atMs) }
-    const { samples } = kill
-    this.kills.push(kill)
+    const { made, from, pending } = lastSecond(looks, atMs)
+    const durable = Math.max(0, committed - from)
+    this.kills.push({ harm, atMs, samples: made, pending, durable })
     const second = Math.round((atMs - this.startedMs) / 1_000)
     log?.(
-      `kill ${this.kills.length} at ${second} s, after ${harm}: ${samples} samples in the second before, ${kill.pending} views pending`,
+      `kill ${this.kills.length} at ${second} s, after ${harm}: ${made} samples in the second before, ${durable} of them durable, ${pending} views pending`,
     )
+  }
+
+  /** Whether a kill of this moment would count: what is emitted and lost with its node is in no topic. */
+  private async counts(looks: readonly Look[]): Promise<boolean> {
+    const { made, from, pending } = lastSecond(looks, Date.now())
+    return made > 0 && pending > 0 && (await this.committedSamples()) > from
+  }
+
+  private async committedSamples(): Promise<number> {
+    return committedLedger(await this.options.world.committed(), TOPICS[0])[SAMPLES_FIELD] ?? 0
   }
 
   private async end(node: NodeProcess): Promise<void> {
@@ -333,15 +346,12 @@ async function live(url: string, node: NodeProcess): Promise<void> {
   throw new Error(`the node ended by itself:\n${node.tail()}`)
 }
 
-/** Made in the second before, and views pending, as far as it is known. */
-function lastSecond(looks: readonly Look[], atMs: number): { samples: number; pending: number } {
+/** What was made in the second before, after `from` samples, and views pending, as far as it is known. */
+function lastSecond(looks: readonly Look[], atMs: number): { made: number; from: number; pending: number } {
   const before = looks.filter((look) => look.atMs > atMs - 1_000)
-  return { samples: (before.at(-1)?.samples ?? 0) - (before[0]?.samples ?? 0), pending: before.at(-1)?.pending ?? 0 }
-}
-
-function counts(looks: readonly Look[]): boolean {
-  const { samples, pending } = lastSecond(looks, Date.now())
-  return samples > 0 && pending > 0
+  const from = before[0]?.samples ?? 0
+  const last = before.at(-1)
+  return { made: (last?.samples ?? from) - from, from, pending: last?.pending ?? 0 }
 }
 
 async function within<T>(promise: Promise<T>, what: () => string): Promise<T> {
