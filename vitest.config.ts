@@ -12,9 +12,9 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     sequence: { sequencer: Spread },
-    // A node that is killed after seconds is not worth optimizing: that would be a sixth of its CPU. `npm run chaos` and
-    // test:long run nodes as they are.
-    env: { NODE_FLAGS_IN_TESTS: '--no-opt' },
+    // A node that is killed after seconds is not worth optimizing, which would be a sixth of its CPU, and half of it is
+    // to load a thousand modules. `npm run chaos` and test:long run nodes as they are.
+    env: { NODE_FLAGS_IN_TESTS: '--no-opt', PROGRAM_IN_TESTS: 'bundled' },
     projects: [
       {
         extends: true,

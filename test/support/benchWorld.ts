@@ -8,7 +8,7 @@ import type { World } from '../../bench/measures.mjs'
 import { murmur2, partitionOf } from '../../src/join/hash.ts'
 import { openKafkaLog } from '../../src/log/kafka/kafkaLog.ts'
 import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
-import { buildProgram, type Mutation } from './program.ts'
+import { type Mutation, translatedProgram } from './program.ts'
 import { tempDir } from './tempDir.ts'
 
 const PARTITIONS = 4
@@ -19,7 +19,7 @@ export interface BenchWorld extends World {
 
 /** With mutations: a program with bugs put in. */
 export async function openBenchWorld(brokers: string, mutations: readonly Mutation[] = []): Promise<BenchWorld> {
-  const [program, dir] = await Promise.all([buildProgram(mutations), tempDir()])
+  const [program, dir] = await Promise.all([translatedProgram(mutations), tempDir()])
   const kafka = { brokers: [brokers], sessionTimeoutMs: 30_000 }
   const log = await openKafkaLog({ kafka, clientId: 'bench' })
   const placeOf = (user: number) => {
