@@ -15,12 +15,17 @@ const LONG = [
   'chaos/chaos.test.ts',
   'integration/killKafka.test.ts',
   'integration/exactlyOnce.test.ts',
+  'packaging.test.ts',
   'integration/killEmbedded.test.ts',
   'integration/restartStop.test.ts',
+  'page/page.test.ts',
+  'integration/kafkaLog.test.ts',
+  'integration/repartitionStall.test.ts',
+  'integration/cluster.test.ts',
   'integration/seededCrashBugs.test.ts',
 ].map((name) => join(TESTS, name))
 /** Other files between two of them. */
-const BETWEEN = 4
+const BETWEEN = 2
 
 export class Spread extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
