@@ -7,7 +7,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import { ownBroker } from '../support/broker.ts'
+import { ownBroker, SHORT_SESSIONS } from '../support/broker.ts'
 import { checkRecords, type Outcome } from '../support/crashCheck.ts'
 import { TOPICS } from '../support/crashPipeline.ts'
 import { readRecords } from '../support/crashRead.ts'
@@ -29,7 +29,7 @@ export type ChaosTest = Pick<ChaosRunOptions, 'seed' | 'faults' | 'kinds' | 'onF
 
 /** Three nodes have three, three and two of them, four have two each. */
 const PARTITIONS = 8
-const BROKER = { partitionsDefault: PARTITIONS, extra: ['group.min.session.timeout.ms=500'] }
+const BROKER = { partitionsDefault: PARTITIONS, extra: SHORT_SESSIONS }
 /** What the program takes by itself, and what its configuration allows it (chaosRun.ts). */
 const MOST_RESIDENT_BYTES = 288 * 2 ** 20
 

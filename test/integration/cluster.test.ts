@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Broker, ownBroker } from '../support/broker.ts'
+import { type SharedBroker, sharedBroker } from '../support/broker.ts'
 import { ClusterRun, gapsAround } from '../support/clusterRun.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { SAMPLES } from '../support/crashPipeline.ts'
@@ -19,13 +19,13 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 const STALL_MS = 30_000
 const AROUND_MS = 1_000
 
-let broker: Broker
+let broker: SharedBroker
 let program: Program
 let dir: TempDir
 let world: CrashWorld
 let run: ClusterRun
 beforeAll(async () => {
-  broker = await ownBroker({ extra: ['group.min.session.timeout.ms=500'] })
+  broker = await sharedBroker()
   program = await buildProgram()
   dir = await tempDir()
   world = await openKafkaWorld(broker.brokers)

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { openNoJournal } from '../../src/journal/none.ts'
 import type { Log } from '../../src/log/port.ts'
-import { type Broker, ownBroker } from '../support/broker.ts'
+import { type SharedBroker, sharedBroker } from '../support/broker.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { GROUP, TOPICS } from '../support/crashPipeline.ts'
 import { InProcessWorld } from '../support/inProcessNode.ts'
@@ -22,7 +22,7 @@ const WAIT = { timeout: 30_000, interval: 20 }
 
 const recorded = new Recorded()
 const traffic = new Traffic(7)
-let broker: Broker
+let broker: SharedBroker
 let log: Log
 let world: InProcessWorld
 let dir: Awaited<ReturnType<typeof tempDir>>
@@ -30,7 +30,7 @@ let flowing: Promise<void>
 let isFlowing = true
 
 beforeAll(async () => {
-  broker = await ownBroker({ extra: ['group.min.session.timeout.ms=500'] })
+  broker = await sharedBroker()
   dir = await tempDir()
   log = await openLog(broker.brokers)
   world = await InProcessWorld.onKafka(dir.path, recorded.log(log), {

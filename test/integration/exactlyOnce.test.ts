@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { sharedBroker } from '../support/broker.ts'
 import { openClusterWorld } from '../support/clusterWorld.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { expectKills } from '../support/crashRun.ts'
@@ -13,7 +14,8 @@ const KILLS = 4
 const SLEEP_MS = 3_000
 
 it('a node that is killed at random repeats nothing', { timeout: 240_000 }, async () => {
-  const { run, outcome } = await crashTest({ log: 'kafka', delivery: 'exactly-once', seed: 1, kills: KILLS })
+  const { brokers } = await sharedBroker()
+  const { run, outcome } = await crashTest({ log: 'kafka', brokers, delivery: 'exactly-once', seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS, 'exactly-once')
 })
 

@@ -3,12 +3,14 @@
  * missing, none wrong, repeated ones byte for byte equal, the ledger as if nothing had happened.
  */
 import { it } from 'vitest'
+import { sharedBroker } from '../support/broker.ts'
 import { expectKills } from '../support/crashRun.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 20
 
 it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 300_000 }, async () => {
-  const { run, outcome } = await crashTest({ log: 'kafka', seed: 1, kills: KILLS })
+  const { brokers } = await sharedBroker()
+  const { run, outcome } = await crashTest({ log: 'kafka', brokers, seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS)
 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { NodeStatus } from '../../src/inspect/status.ts'
+import { sharedBroker } from '../support/broker.ts'
 import { openClusterWorld } from '../support/clusterWorld.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 
@@ -17,7 +18,7 @@ const FLOW_MS = 1_000
 it('three nodes below one parent: one dies and comes back, all are drained, every sample is made once', {
   timeout: 180_000,
 }, async () => {
-  const cluster = await openClusterWorld(7)
+  const cluster = await openClusterWorld(7, 'at-least-once', await sharedBroker())
   const { run, world } = cluster
   const statusOf = async (id: string): Promise<NodeStatus> =>
     (await fetch(`${run.nodes.get(id)!.url}/status`)).json() as Promise<NodeStatus>

@@ -1,5 +1,6 @@
 /** SIGTERM in the middle of traffic: drained, flushed, committed, exit 0 within 10 s; the next start repeats nothing. */
 import { expect, it } from 'vitest'
+import { sharedBroker } from '../support/broker.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const STOPS = 3
@@ -9,6 +10,7 @@ it.each(['embedded', 'kafka'] as const)(
   async (log) => {
     const { run, outcome } = await crashTest({
       log,
+      brokers: log === 'kafka' ? (await sharedBroker()).brokers : undefined,
       seed: 5,
       kills: STOPS,
       harms: ['none', 'no journal', 'small memory'],

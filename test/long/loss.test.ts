@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { ClusterLedger } from '../../src/inspect/ledgerRoute.ts'
 import type { NodeStatus } from '../../src/inspect/status.ts'
-import { type Broker, ownBroker } from '../support/broker.ts'
+import { type Broker, ownBroker, SHORT_SESSIONS } from '../support/broker.ts'
 import { PARTITIONS, TOPICS, writeConfig } from '../support/crashPipeline.ts'
 import { plainClient } from '../support/kafkaTools.ts'
 import { openKafkaWorld } from '../support/kafkaWorld.ts'
@@ -25,11 +25,7 @@ let dir: TempDir
 let built: Program
 
 beforeAll(async () => {
-  ;[broker, dir, built] = await Promise.all([
-    ownBroker({ extra: ['group.min.session.timeout.ms=500'] }),
-    tempDir(),
-    buildProgram(),
-  ])
+  ;[broker, dir, built] = await Promise.all([ownBroker({ extra: SHORT_SESSIONS }), tempDir(), buildProgram()])
 }, 60_000)
 
 afterAll(async () => {

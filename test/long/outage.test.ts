@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { PENDING, SAMPLES, UNDECIDED } from '../../src/join/ledger.ts'
-import { ownBroker } from '../support/broker.ts'
+import { ownBroker, SHORT_SESSIONS } from '../support/broker.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { PARTITIONS, TOPICS, writeConfig } from '../support/crashPipeline.ts'
 import { committedLedger } from '../support/crashWorld.ts'
@@ -27,7 +27,7 @@ const MOST_RESIDENT_BYTES = 400e6
 
 test(`outages of ${OUTAGES_MS.join(' and ')} ms cost time and nothing else`, async () => {
   const [program, dir] = await Promise.all([buildProgram(), tempDir()])
-  const broker = await ownBroker({ extra: ['group.min.session.timeout.ms=500'] })
+  const broker = await ownBroker({ extra: SHORT_SESSIONS })
   const world = await openKafkaWorld(broker.brokers)
   const config = join(dir.path, 'config')
   await writeConfig(config, { brokers: broker.brokers, dataFolder: join(dir.path, 'data'), isJournalOn: true })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { NodeStatus } from '../../src/inspect/status.ts'
-import { type Broker, ownBroker } from '../support/broker.ts'
+import { type Broker, ownBroker, SHORT_SESSIONS } from '../support/broker.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { GROUP, LONGEST_WINDOW_MS, PARTITIONS, writeConfig } from '../support/crashPipeline.ts'
 import { openKafkaWorld } from '../support/kafkaWorld.ts'
@@ -26,11 +26,7 @@ let dir: TempDir
 let built: Program
 
 beforeAll(async () => {
-  ;[broker, dir, built] = await Promise.all([
-    ownBroker({ extra: ['group.min.session.timeout.ms=500'] }),
-    tempDir(),
-    buildProgram(),
-  ])
+  ;[broker, dir, built] = await Promise.all([ownBroker({ extra: SHORT_SESSIONS }), tempDir(), buildProgram()])
 }, 60_000)
 
 afterAll(async () => {

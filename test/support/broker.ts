@@ -17,6 +17,9 @@ declare module 'vitest' {
 
 export type { Broker, BrokerOptions }
 
+/** Sessions as short as the tests' own, so that a killed member's partitions are given away soon. */
+export const SHORT_SESSIONS = ['group.min.session.timeout.ms=500']
+
 export interface SharedBroker {
   readonly brokers: string
   /** Does nothing where the broker is the run's. */
@@ -27,7 +30,7 @@ export interface SharedBroker {
 export async function sharedBroker(): Promise<SharedBroker> {
   const provided = inject('brokers')
   if (typeof provided === 'string') return { brokers: provided, stop: async () => {} }
-  return ownBroker()
+  return ownBroker({ extra: SHORT_SESSIONS })
 }
 
 /** A broker of the caller's own, who stops it. */

@@ -6,7 +6,7 @@
  */
 import type { TestProject } from 'vitest/node'
 import { missingTools, requireBroker, startBroker } from '../../scripts/broker.mjs'
-import './broker.ts'
+import { SHORT_SESSIONS } from './broker.ts'
 
 const NEEDS_BROKER = /[\\/](integration|long)[\\/]/
 
@@ -20,7 +20,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('brokers', null)
     return undefined
   }
-  const broker = await startBroker({ isBrief: true })
+  const broker = await startBroker({ isBrief: true, extra: SHORT_SESSIONS })
   project.provide('brokers', broker.brokers)
   return () => broker.stop()
 }

@@ -1,6 +1,6 @@
-/** A cluster run with all that it needs: a broker of its own, the program, a folder; and their end, in order. */
+/** A cluster run with all that it needs: a broker, the program, a folder; and their end, in order. */
 import { join } from 'node:path'
-import { ownBroker } from './broker.ts'
+import { ownBroker, SHORT_SESSIONS, type SharedBroker } from './broker.ts'
 import { ClusterRun } from './clusterRun.ts'
 import type { Delivery } from './crashPipeline.ts'
 import type { CrashWorld } from './crashWorld.ts'
@@ -14,8 +14,13 @@ export interface ClusterWorld {
   close(): Promise<void>
 }
 
-export async function openClusterWorld(seed: number, delivery?: Delivery): Promise<ClusterWorld> {
-  const broker = await ownBroker({ extra: ['group.min.session.timeout.ms=500'] })
+/** `shared`: a broker that serves others too, for one run of a test file; absent: one of its own. */
+export async function openClusterWorld(
+  seed: number,
+  delivery?: Delivery,
+  shared?: SharedBroker,
+): Promise<ClusterWorld> {
+  const broker = shared ?? (await ownBroker({ extra: SHORT_SESSIONS }))
   const [program, dir, world] = [await buildProgram(), await tempDir(), await openKafkaWorld(broker.brokers)]
   const run = new ClusterRun(program.folder, world, join(dir.path, 'run'), seed, delivery)
   return {

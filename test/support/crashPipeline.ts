@@ -3,6 +3,7 @@
  * at any moment some views are pending and others are being sealed. The same rules as the product's configuration and as
  * the oracle's.
  */
+import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import avro from 'avsc'
@@ -15,13 +16,17 @@ const REMEMBER_SEALED_MS = 4_000
 const MAX_CLOCK_SKEW_MS = 600_000
 const ALIGN_WITHIN_MS = 15_000
 
+/** A test file's own, so that one run of the pipeline can be on the run's broker, and no other's is in its way. */
+const OWN = randomBytes(4).toString('hex')
 /** By the number of the source. */
-export const TOPICS = ['views', 'engagements', 'watches'] as const
-export const SAMPLES = 'samples'
-export const LATE = 'samples-late'
-export const ORPHANS = 'samples-orphans'
-export const DEAD_LETTERS = 'samples-dead-letters'
-export const GROUP = 'postview-crash'
+export const TOPICS = [`views-${OWN}`, `engagements-${OWN}`, `watches-${OWN}`] as const
+export const SAMPLES = `samples-${OWN}`
+export const LATE = `${SAMPLES}-late`
+export const ORPHANS = `${SAMPLES}-orphans`
+export const DEAD_LETTERS = `${SAMPLES}-dead-letters`
+const NAME = `crash-${OWN}`
+/** As the pipeline's name gives it. */
+export const GROUP = `postview-${NAME}`
 
 const LABELS = [
   { name: 'click', on: 'click', withinMs: 4_000, fold: 'any', default: 0 },
@@ -166,7 +171,7 @@ function pipeline(delivery: Delivery = 'at-least-once'): object {
   const format = (schema: string) => ({ type: 'avro', schema })
   const ms = (value: number): string => `${value}ms`
   return {
-    name: 'crash',
+    name: NAME,
     sources: {
       views: { topic: TOPICS[0], format: format('view.avsc'), fields },
       engagements: [

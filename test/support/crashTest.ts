@@ -1,6 +1,6 @@
 /** One whole crash run on either log, from the program's build to the comparison with the oracle. */
 import { join } from 'node:path'
-import { ownBroker } from './broker.ts'
+import { ownBroker, SHORT_SESSIONS } from './broker.ts'
 import { checkOutcome, type Outcome } from './crashCheck.ts'
 import type { Delivery } from './crashPipeline.ts'
 import { ALL_HARMS, type CrashRun, crashRun, EXACTLY_ONCE_HARMS, type Harm } from './crashRun.ts'
@@ -11,6 +11,8 @@ import { tempDir } from './tempDir.ts'
 
 export interface CrashTest {
   readonly log: 'kafka' | 'embedded'
+  /** Of a broker that serves others too, for one run of a test file; absent: one of its own. */
+  readonly brokers?: string
   readonly seed: number
   readonly kills: number
   readonly harms?: readonly Harm[]
@@ -19,9 +21,6 @@ export interface CrashTest {
   readonly ending?: 'kill' | 'stop'
   readonly delivery?: Delivery
 }
-
-/** Sessions as short as the tests' own, so that a killed member's partitions are given away soon. */
-const SHORT_SESSIONS = ['group.min.session.timeout.ms=500']
 
 export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outcome: Outcome }> {
   const { log, seed, kills, mutations, ending, delivery = 'at-least-once' } = test
@@ -32,10 +31,11 @@ export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outco
     closing.unshift(() => program.remove())
     const dir = await tempDir()
     closing.unshift(() => dir.remove())
-    const broker = log === 'kafka' ? await ownBroker({ extra: SHORT_SESSIONS }) : undefined
+    const isOwn = log === 'kafka' && test.brokers === undefined
+    const broker = isOwn ? await ownBroker({ extra: SHORT_SESSIONS }) : undefined
     closing.unshift(async () => broker?.stop())
-    const world =
-      broker === undefined ? openEmbeddedWorld(join(dir.path, 'data')) : await openKafkaWorld(broker.brokers)
+    const brokers = test.brokers ?? broker?.brokers
+    const world = brokers === undefined ? openEmbeddedWorld(join(dir.path, 'data')) : await openKafkaWorld(brokers)
     closing.unshift(() => world.close())
     console.log(`seed ${seed}`)
     const told = (line: string): void => console.log(line)
