@@ -3,7 +3,7 @@
  *
  * How it fails: prints one line and gives exit code 1; SIGTERM, SIGINT and the end of a parent process (parent.ts) end in
  * a drained, flushed, committed stop and exit code 0, or 1 where a partition had stopped meanwhile. A second signal, or a
- * stop that takes longer than STOP_LIMIT_MS, ends at once with 1.
+ * stop that takes longer than STOP_LIMIT_MS (which it says), ends at once with 1.
  */
 
 import { setFlagsFromString } from 'node:v8'
@@ -120,6 +120,14 @@ function toldToStop(): Promise<void> {
   })
 }
 
+/** As if it were killed: what was not committed is joined again. */
+function cutShort(logger: Run['logger']): never {
+  logger.flush()
+  const told = 'did not stop in time, and ends as it is: what is not committed is joined again at the next start'
+  logger.error({ limitMs: STOP_LIMIT_MS }, told)
+  process.exit(1)
+}
+
 async function runNode(run: Run): Promise<number> {
   const { config, id, folder, logger, stopped, options } = run
   const { limits } = config.pipeline
@@ -144,7 +152,7 @@ async function runNode(run: Run): Promise<number> {
   let repartitioner: Repartitioner | undefined
   const stop = async (): Promise<number> => {
     logger.info({}, 'stopping')
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+    setTimeout(() => cutShort(logger), STOP_LIMIT_MS).unref()
     reported()
     // Meanwhile it answers: alive, and not ready.
     node.announceStop()

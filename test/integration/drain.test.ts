@@ -70,3 +70,20 @@ test.each([
   expect(await node.exited, node.tail()).toBe(0)
   await expect(probe(url, '/health')).rejects.toThrow()
 })
+
+test('a node that cannot stop in time says so, and ends with 1', { timeout: 60_000 }, async () => {
+  const name = 'drain-never'
+  await makeTopics(broker.brokers, name)
+  const config = await writeWorld(join(dir.path, name), { name, brokers: broker.brokers })
+  node = new NodeProcess(program.folder, config)
+  const url = await node.ready
+  while ((await probe(url, '/ready')).status !== 200) await sleep(LOOK_MS)
+  broker.signal('SIGSTOP')
+  try {
+    node.signal('SIGTERM')
+    expect(await node.exited, node.tail()).toBe(1)
+    expect(node.tail()).toMatch(/"limitMs":10000.*did not stop in time, and ends as it is/)
+  } finally {
+    broker.signal('SIGCONT')
+  }
+})
