@@ -1,8 +1,8 @@
 /**
  * A real Kafka broker without Docker, for tests, benchmarks and developers.
  *
- * Owns: the jars in a cache folder (brought by Maven once a machine), and for each broker one temporary folder with its
- * configuration, data, log and pid file.
+ * Owns: the jars in a cache folder (brought by Maven once a machine) with a formatted storage beside them, and for each
+ * broker one temporary folder with its configuration, data, log and pid file.
  *
  * Invariants:
  * 1. The cache folder appears whole or not at all: it is filled under another name and renamed.

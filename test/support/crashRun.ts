@@ -41,10 +41,9 @@ export interface CrashRunOptions {
 export interface Kill {
   readonly harm: Harm
   readonly atMs: number
-  /** Made in the second before the kill, and views that were pending, as the node told last. */
-  readonly samples: number
+  /** Views that were pending, as the node told last. */
   readonly pending: number
-  /** How many of these samples a commit stood behind already. */
+  /** Samples of the second before the kill, up to it, that a commit stood behind. */
   readonly durable: number
 }
 
@@ -198,10 +197,10 @@ class Run {
     await this.keepCommits()
     const { made, from, pending } = lastSecond(looks, atMs)
     const durable = Math.max(0, committed - from)
-    this.kills.push({ harm, atMs, samples: made, pending, durable })
+    this.kills.push({ harm, atMs, pending, durable })
     const second = Math.round((atMs - this.startedMs) / 1_000)
     log?.(
-      `kill ${this.kills.length} at ${second} s, after ${harm}: ${made} samples in the second before, ${durable} of them durable, ${pending} views pending`,
+      `kill ${this.kills.length} at ${second} s, after ${harm}: ${made} samples in the second before, ${durable} durable, ${pending} views pending`,
     )
   }
 
