@@ -5,7 +5,7 @@ export interface BrokerOptions {
   readonly dir?: string
   /** A core for taskset. */
   readonly cpu?: string
-  /** For minutes of little traffic: half the CPU to start, slower once warm. */
+  /** For minutes of little traffic: a third of the CPU to start, slower once warm. */
   readonly isBrief?: boolean
   readonly partitionsDefault?: number
   /** Beside the plain one, as `SSL://127.0.0.1:PORT`. */
@@ -26,8 +26,6 @@ export interface Broker {
   signal(name: NodeJS.Signals): void
 }
 
-export function cacheFolder(): string
 export function missingTools(): Promise<string | null>
 export function requireBroker(): Promise<void>
-export function bringKafka(): Promise<string>
 export function startBroker(options?: BrokerOptions): Promise<Broker>

@@ -1,31 +1,29 @@
 /**
  * A real Kafka broker without Docker, for tests, benchmarks and developers.
  *
- * Owns: the jars in a cache folder (brought by Maven once a machine) with a formatted storage beside them, and for each
- * broker one temporary folder with its configuration, data, log and pid file.
+ * Owns: for each broker a temporary folder with its configuration, data, log and pid file. What brokers have in common is
+ * kept between runs (kafkaCache.mjs).
  *
  * Invariants:
- * 1. The cache folder appears whole or not at all: it is filled under another name and renamed.
- * 2. A broker does not outlive the process that started it: a watchdog, whose standard input is that process's pipe,
+ * 1. A broker does not outlive the process that started it: a watchdog, whose standard input is that process's pipe,
  *    kills it when the pipe closes, however the process ended.
- * 3. Loads no Kafka client: tests patch theirs before its first load.
+ * 2. Loads no Kafka client: tests patch theirs before its first load.
  *
  * How it fails: with one error that says what to install, or shows the end of the broker's log.
  */
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
-import { homedir, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { bringKafka, classesPath, formattedPath, hasJars, keep, lacksClasses, lastLines } from './kafkaCache.mjs'
 
-const KAFKA_VERSION = '3.9.1'
 const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 20_000
-const LOG_TAIL_LINES = 30
 /** A broker of minutes spends most of its time compiling: here by the quick compiler alone, and of classes unchecked. */
 const BRIEF = [
   '-XX:+IgnoreUnrecognizedVMOptions',
@@ -36,33 +34,17 @@ const BRIEF = [
 ]
 const run = promisify(execFile)
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>postview</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${KAFKA_VERSION}</version></dependency>
-    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-reload4j</artifactId><version>1.7.36</version></dependency>
-  </dependencies>
-</project>
-`
-
 const LOG4J = `log4j.rootLogger=WARN, out
 log4j.appender.out=org.apache.log4j.ConsoleAppender
 log4j.appender.out.layout=org.apache.log4j.PatternLayout
 log4j.appender.out.layout.ConversionPattern=%d %p %c{1} %m%n
 `
 
-/** Where the jars are kept between runs. */
-export function cacheFolder() {
-  const base = process.env.XDG_CACHE_HOME || join(homedir(), '.cache')
-  return process.env.POSTVIEW_KAFKA_CACHE || join(base, 'postview', `kafka-${KAFKA_VERSION}`)
-}
-
 /** What this machine lacks for a broker, in words; null when nothing. */
 export async function missingTools() {
   if (!(await answers('java', ['-version'])))
     return 'java is missing: install Java 17 (Debian: openjdk-17-jre-headless)'
-  if (existsSync(join(cacheFolder(), 'libs'))) return null
+  if (hasJars()) return null
   if (!(await answers('mvn', ['-v'])))
     return 'mvn is missing: install Maven (Debian: maven); it brings the Kafka broker once'
   return null
@@ -84,52 +66,11 @@ async function answers(command, args) {
   }
 }
 
-/** The class path of the broker; brings the jars when the cache has none. Safe when two processes do it at once. */
-export async function bringKafka() {
-  const folder = cacheFolder()
-  const libs = join(folder, 'libs')
-  if (existsSync(libs)) return join(libs, '*')
-  await mkdir(dirname(folder), { recursive: true })
-  const building = await mkdtemp(`${folder}.building-`)
-  try {
-    await writeFile(join(building, 'pom.xml'), POM)
-    await run(
-      'mvn',
-      [
-        '-q',
-        '-B',
-        '-f',
-        join(building, 'pom.xml'),
-        'dependency:copy-dependencies',
-        `-DoutputDirectory=${join(building, 'libs')}`,
-      ],
-      { maxBuffer: 64 * 1024 * 1024 },
-    )
-    await moveInPlace(building, folder)
-  } catch (error) {
-    throw new Error(
-      `Maven could not bring Kafka ${KAFKA_VERSION}: ${lastLines(`${error.stdout ?? ''}${error.stderr ?? ''}${error.message}`)}`,
-    )
-  } finally {
-    await rm(building, { recursive: true, force: true })
-  }
-  return join(libs, '*')
-}
-
-async function moveInPlace(from, to) {
-  try {
-    await rename(from, to)
-  } catch (error) {
-    // Another process was first: its copy is as good as ours.
-    if (!existsSync(join(to, 'libs'))) throw error
-  }
-}
-
 /**
  * Starts one broker (KRaft, one node) and resolves when it answers.
  * Options: port (default: a free one), dir (kept at stop; default: a fresh temporary folder, removed), cpu (a core for
- * taskset), isBrief (for minutes of little traffic: it costs half the CPU to start and is slower once it is warm, so not
- * for measuring), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
+ * taskset), isBrief (for minutes of little traffic: it costs a third of the CPU to start and is slower once it is warm, so
+ * not for measuring), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
  * lines of server.properties, which win).
  */
 export async function startBroker(options = {}) {
@@ -143,6 +84,7 @@ export async function startBroker(options = {}) {
   const broker = { classPath, dir, temporary, port, cpu, isBrief, child: null, watchdog: null, log: '' }
   try {
     await configure(broker, options)
+    if (isBrief && (await lacksClasses())) await leaveClasses(broker)
     await launch(broker)
   } catch (error) {
     await end(broker, 'SIGKILL')
@@ -183,25 +125,14 @@ async function configure(broker, options) {
 /** A start of Java by itself; so what it writes, the same for all brokers without credentials, is kept beside the jars. */
 async function format(broker, properties, scram) {
   const data = join(broker.dir, 'data')
-  const kept = join(cacheFolder(), 'formatted')
+  const kept = formattedPath()
   if (scram.length === 0 && existsSync(kept)) return cp(kept, data, { recursive: true })
   const credentials = scram.flatMap((user) => ['--add-scram', user])
   const args = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', properties, ...credentials]
   await run('java', [...jvm(broker, '-Xmx128m'), ...args]).catch((error) => {
     throw new Error(`Kafka's storage could not be formatted: ${lastLines(`${error.stdout}${error.stderr}`)}`)
   })
-  if (scram.length === 0) await keepFormatted(data, kept)
-}
-
-/** Whole or not at all; where the cache takes nothing more, or another process was first, nothing is lost. */
-async function keepFormatted(folder, kept) {
-  const copy = `${kept}.${process.pid}`
-  try {
-    await cp(folder, copy, { recursive: true })
-    await rename(copy, kept)
-  } catch {
-    await rm(copy, { recursive: true, force: true })
-  }
+  if (scram.length === 0) await keep(data, kept)
 }
 
 function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, listeners = [], extra = [] }) {
@@ -242,13 +173,23 @@ function clusterId() {
   return bytes.toString('base64url')
 }
 
-function jvm({ classPath, dir, isBrief }, heap) {
-  const brief = isBrief ? BRIEF : []
+/** A whole life of a broker, at whose end Java leaves the classes that it loaded: that saves all others half of a start. */
+async function leaveClasses(broker) {
+  const archive = join(broker.dir, 'classes.jsa')
+  await launch(broker, [`-XX:ArchiveClassesAtExit=${archive}`])
+  await end(broker, 'SIGTERM')
+  await keep(archive, classesPath())
+}
+
+const archived = () => (existsSync(classesPath()) ? [`-XX:SharedArchiveFile=${classesPath()}`] : [])
+
+function jvm({ classPath, dir, isBrief }, heap, more = archived()) {
+  const brief = isBrief ? [...BRIEF, ...more] : []
   return [heap, ...brief, `-Dlog4j.configuration=file:${join(dir, 'log4j.properties')}`, '-cp', classPath]
 }
 
-async function launch(broker) {
-  const args = [...jvm(broker, '-Xmx512m'), 'kafka.Kafka', join(broker.dir, 'server.properties')]
+async function launch(broker, more) {
+  const args = [...jvm(broker, '-Xmx512m', more), 'kafka.Kafka', join(broker.dir, 'server.properties')]
   const [command, ...rest] =
     broker.cpu === undefined ? ['java', ...args] : ['taskset', '-c', String(broker.cpu), 'java', ...args]
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -336,8 +277,4 @@ function freePort() {
       server.close(() => resolve(port))
     })
   })
-}
-
-function lastLines(text) {
-  return text.trim().split('\n').slice(-LOG_TAIL_LINES).join('\n')
 }
