@@ -61,11 +61,18 @@ export function generate(seed: number, options: Readonly<Record<string, number>>
   })
 }
 
+/** The interpreter itself: where versions are managed, `python3` is a script that takes longer than most of our runs. */
+let interpreter: string | undefined
+
 function runPython(program: string, args: readonly string[], input: string): string {
-  const path = fileURLToPath(new URL(program, import.meta.url))
-  const done = spawnSync('python3', [path, ...args], { input, encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES })
-  if (done.error !== undefined) throw new Error(`python3 could not be run: ${done.error.message}`)
-  if (done.status !== 0) throw new Error(`${program} ended with ${done.status ?? done.signal}: ${done.stderr}`)
+  interpreter ??= answerOf('python3', ['-c', 'import sys; print(sys.executable)'], '').trim()
+  return answerOf(interpreter, [fileURLToPath(new URL(program, import.meta.url)), ...args], input)
+}
+
+function answerOf(command: string, args: readonly string[], input: string): string {
+  const done = spawnSync(command, args, { input, encoding: 'utf8', maxBuffer: MAX_OUTPUT_BYTES })
+  if (done.error !== undefined) throw new Error(`${command} could not be run: ${done.error.message}`)
+  if (done.status !== 0) throw new Error(`${args[0]} ended with ${done.status ?? done.signal}: ${done.stderr}`)
   return done.stdout
 }
 

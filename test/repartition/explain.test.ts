@@ -58,7 +58,8 @@ beforeAll(async () => {
     node: world.node,
     inside: { node: world.node },
     readers: world.sources,
-    control: world.config.node.control,
+    // Any free port: a developer may have a node running.
+    control: { ...world.config.node.control, port: 0 },
     dataDir: world.config.node.dataDir,
     version: '1',
     logger: SILENT,
