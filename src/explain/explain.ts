@@ -17,12 +17,13 @@ import type { Rules } from '../join/rules.ts'
 import type { ToldClocks } from '../join/toldClocks.ts'
 import type { Log } from '../log/port.ts'
 import { type DeadLetterNotes, readDeadLetters } from './deadLetters.ts'
+import { decidedLive } from './decided.ts'
 import { findSample, type SampleTopic } from './emission.ts'
 import { type FoundView, findView, readIdentity } from './findView.ts'
 import { readGivenUp } from './givenUp.ts'
-import { type AsOf, joinRange, type RangeResult } from './range.ts'
+import { type AsOf, joinRange, type RangeOptions, type RangeResult } from './range.ts'
 import { type Ahead, aheadNote, emitted, summaryOf } from './summary.ts'
-import { concerning, placeOf, type TellOptions, tellEngagement, tellLabels, tellSeal } from './tell.ts'
+import { concerning, type Fate, placeOf, type TellOptions, tellFate, tellSeal } from './tell.ts'
 import type { FoldedLabels, SeenView } from './witness.ts'
 
 export interface ExplainerOptions {
@@ -74,7 +75,7 @@ export class Explainer {
 }
 
 /** `ahead`: the view lies beyond what was joined. */
-type Joined = RangeResult & { readonly ahead?: Ahead }
+type Joined = RangeResult & { readonly range: RangeOptions; readonly ahead?: Ahead }
 
 /** One explanation under way. */
 class Explaining {
@@ -168,10 +169,10 @@ class Explaining {
     partitions: number,
     asOf: AsOf,
     dead: DeadLetterNotes,
-  ): Promise<RangeResult> {
+  ): Promise<Joined> {
     const { log, rules, readers, makeClocks, pipeline } = this.options
     const { sampleId } = this.request
-    const result = await joinRange({
+    const range: RangeOptions = {
       log,
       rules,
       alignWithinMs: pipeline.time.alignWithinMs,
@@ -186,9 +187,10 @@ class Explaining {
       viewOffset: clue.offset,
       asOf,
       isQuarantined: (source, offset) => dead.notes.get(`${source}:${offset}`)?.decided === true,
-    })
+    }
+    const result = await joinRange(range)
     this.recordsRead += result.recordsRead
-    return result
+    return { ...result, range }
   }
 
   private async told(result: Joined, clue: Clue, partition: number, dead: DeadLetterNotes): Promise<Explanation> {
@@ -209,11 +211,8 @@ class Explaining {
     const noSample = dead.notes.get(`0:${view.offset}`)
     const status = noSample !== undefined ? 'quarantined' : isSealed || emission !== null ? 'sealed' : 'pending'
     this.addNotes(result, view, emission, noSample?.reason)
-    const labels = tellLabels(view, values, shown, tell)
-    const engagements = shown.map((e) => tellEngagement(e, view, tell))
-    const outcome = { labels, engagements }
-    const live =
-      emission === null || emission.agrees ? outcome : await this.asDecided(outcome, emission, clue, partition)
+    const byLog = tellFate(view, values, shown, tell)
+    const live = emission === null || emission.agrees ? byLog : await this.asDecided(byLog, emission, result, tell)
     const explanation = {
       sampleId: this.request.sampleId,
       status,
@@ -250,12 +249,6 @@ class Explaining {
     if (deadReason !== undefined) notes.push(`the view is in the dead letters: ${deadReason}`)
     if (rerun.witness.leftOut > 0) notes.push(`the user has ${rerun.witness.leftOut} more events there, not looked at`)
     if (isTrimmed) notes.push('the log was read from its beginning: what retention has deleted before that is not seen')
-    if (emission !== null && !emission.agrees) {
-      notes.push(
-        'the log alone gives other labels than were emitted: the clock of a silent or empty source had moved on, or events ' +
-          'came beyond the bound; shown is what was emitted, and what the side outputs say was given up then',
-      )
-    }
     if (
       emission === null &&
       ahead === undefined &&
@@ -289,32 +282,20 @@ class Explaining {
     return { ...told, agrees }
   }
 
-  /** Where the log alone says otherwise: the labels as emitted, and what the side outputs say of the engagements. */
   private async asDecided(
-    { labels, engagements }: Pick<Explanation, 'labels' | 'engagements'>,
+    byLog: Fate,
     emission: ExplainedEmission,
-    { user }: Clue,
-    partition: number,
-  ): Promise<Pick<Explanation, 'labels' | 'engagements'>> {
+    { range }: Joined,
+    tell: TellOptions,
+  ): Promise<Fate> {
     const { log, pipeline } = this.options
     const { late, orphans } = pipeline.sideOutputs
-    const { reasons, recordsRead } = await readGivenUp(log, [late, orphans], partition, user)
+    const { reasons, recordsRead } = await readGivenUp(log, [late, orphans], range.partition, range.user)
     this.recordsRead += recordsRead
-    const decided = engagements.map((e) => {
-      const bucket = reasons.get(`${e.topic}/${e.offset}`)
-      if (bucket === undefined || bucket === e.bucket) return e
-      const reason = `was given up live (${bucket}): by then the clock had passed it. By the log alone: ${e.reason}`
-      return { ...e, bucket, outcome: bucket as 'late' | 'orphan' | 'outside', reason }
-    })
-    return {
-      engagements: decided,
-      labels: labels.map((label) => ({
-        ...label,
-        value: emission.labels[label.name],
-        delayMs: emission.delaysMs[label.name],
-        counted: label.counted.filter((i) => decided[i].outcome === 'counted'),
-      })),
-    }
+    const decided = await decidedLive({ byLog, emission, reasons, range, tell })
+    this.recordsRead += decided.recordsRead
+    this.notes.push(decided.note)
+    return decided.fate
   }
 
   private async sourceOf({ offset }: SeenView, partition: number): Promise<Place | null> {

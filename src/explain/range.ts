@@ -45,6 +45,8 @@ export interface RangeOptions {
   readonly viewOffset?: number
   readonly asOf: AsOf
   readonly isQuarantined: (source: number, offset: number) => boolean
+  /** As if all had come in time (rerun.ts). */
+  readonly isHeld?: boolean
   /** Of a consolidated topic. */
   readonly makeClocks?: () => ToldClocks
 }
@@ -62,7 +64,7 @@ export interface RangeResult {
 }
 
 export async function joinRange(options: RangeOptions): Promise<RangeResult> {
-  const { log, rules, topics, partition, asOf, timeMs, makeClocks } = options
+  const { log, rules, topics, partition, asOf, timeMs, makeClocks, isHeld = false } = options
   const waitMs = rules.clockSkewToleranceMs + rules.allowedLatenessMs
   const longestMs = rules.viewWaitMs - rules.engagementWaitMs
   const fromMs = timeMs - waitMs - rules.outOfOrdernessMs - Math.min(longestMs, MOST_LOOK_BACK_MS)
@@ -86,15 +88,18 @@ export async function joinRange(options: RangeOptions): Promise<RangeResult> {
   }
   await joinLanes(lanes, rerun, options)
   const view = viewIn(rerun, options)
-  if (view?.seal === undefined && asOf.watermarkMs > rerun.watermarkMs) rerun.tick(asOf.watermarkMs)
+  const sealedMs = isHeld ? Math.max(asOf.watermarkMs, timeMs + rules.viewWaitMs + 1) : asOf.watermarkMs
+  if (view?.seal === undefined && (isHeld || sealedMs > rerun.watermarkMs)) rerun.tick(sealedMs)
   const recordsRead = lanes.reduce((sum, lane) => sum + lane.recordsRead, 0)
   return { rerun, view: viewIn(rerun, options), recordsRead, isFromLow, isTrimmed, fromMs }
 }
 
 async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOptions): Promise<void> {
-  const { rules, timeMs } = options
-  const stepMs = stepOf(rules, options.alignWithinMs)
-  const afterMs = timeMs + rules.viewWaitMs + Math.max(LOOK_AFTER_MS, rules.outOfOrdernessMs)
+  const { rules, timeMs, alignWithinMs, isHeld } = options
+  const stepMs = stepOf(rules, alignWithinMs)
+  // What a node may have read of one source before the others, too.
+  const aheadMs = isHeld ? alignWithinMs : 0
+  const afterMs = timeMs + rules.viewWaitMs + Math.max(LOOK_AFTER_MS, rules.outOfOrdernessMs) + aheadMs
   try {
     for (;;) {
       const source = slowest(lanes, rerun)
@@ -113,7 +118,8 @@ async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOpt
 /** The watermark is past all that concerns the view; a view that is known to come later is read up to. */
 function isThrough(rerun: Rerun, options: RangeOptions): boolean {
   if (options.viewOffset === undefined) return true
-  return viewIn(rerun, options)?.seal !== undefined
+  const view = viewIn(rerun, options)
+  return options.isHeld ? view !== undefined : view?.seal !== undefined
 }
 
 function viewIn({ witness }: Rerun, { sampleId, viewOffset }: RangeOptions): SeenView | undefined {

@@ -6,6 +6,7 @@
  * over what it has taken before.
  *
  * What it cannot give again: where a clock was moved by silence rather than by a record, and what came beyond the bound.
+ * `isHeld` asks what had come in time: clocks hold the watermark back until `tick`.
  */
 
 import type { Origins } from '../codec/port.ts'
@@ -19,6 +20,9 @@ import { JoinState } from '../join/state.ts'
 import { takeTurn } from '../join/turn.ts'
 import { Witness } from './witness.ts'
 
+/** Further back than any event lies from another: the watermark of clocks that are held passes nothing. */
+const HELD_MS = 1e15
+
 export interface RerunOptions {
   readonly rules: Rules
   readonly sources: number
@@ -30,6 +34,8 @@ export interface RerunOptions {
   readonly isQuarantined: (source: number, offset: number) => boolean
   /** Per source: the highest event time that was let in; what is later was taken out. Infinity: not known. */
   readonly highestMs: readonly number[]
+  /** Nothing is decided by a record's coming: all that is read comes in time. Means nothing where clocks are told. */
+  readonly isHeld?: boolean
   /** Of a consolidated topic: the clocks that its records tell. */
   readonly makeClocks?: () => Clocks
   /** Of a consolidated topic: where its records came from. */
@@ -44,14 +50,17 @@ export class Rerun {
   constructor(options: RerunOptions) {
     this.options = options
     // What was let in is known; it is not judged again by a clock of now.
-    const rules = { ...options.rules, onMiskeyed: 'deadLetter' as const, maxClockSkewMs: 0 }
+    const outOfOrdernessMs = options.isHeld ? HELD_MS : options.rules.outOfOrdernessMs
+    const rules = { ...options.rules, onMiskeyed: 'deadLetter' as const, maxClockSkewMs: 0, outOfOrdernessMs }
     this.state = new JoinState(rules, options.sources, options.makeClocks?.())
     this.witness = new Witness(this.state, options.origins)
     this.state.observer = this.witness
   }
 
+  /** Where clocks are held, what it would be if they were not. */
   get watermarkMs(): number {
-    return this.state.lastWatermarkMs
+    const heldMs = this.state.rules.outOfOrdernessMs - this.options.rules.outOfOrdernessMs
+    return this.state.lastWatermarkMs + heldMs
   }
 
   /** A source that gives no records in this range holds no clock back. */

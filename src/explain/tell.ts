@@ -5,7 +5,13 @@
  * them down; what is added is their wording.
  */
 import type { Place } from '../codec/port.ts'
-import type { EngagementOutcome, ExplainedEngagement, ExplainedLabel, ExplainedSeal } from '../inspect/explanation.ts'
+import type {
+  EngagementOutcome,
+  ExplainedEngagement,
+  ExplainedLabel,
+  ExplainedSeal,
+  Explanation,
+} from '../inspect/explanation.ts'
 import type { Rules } from '../join/rules.ts'
 import { formatDuration, formatTime } from '../show/format.ts'
 import type { FoldedLabels, SeenEngagement, SeenRecord, SeenView } from './witness.ts'
@@ -40,6 +46,21 @@ export function concerning(view: SeenView, engagements: readonly SeenEngagement[
 
 function countsFor(e: SeenEngagement, view: SeenView): boolean {
   return e.bucket === 'bound' && e.owner === view
+}
+
+/** A view's labels, and what became of what concerns it. */
+export type Fate = Pick<Explanation, 'labels' | 'engagements'>
+
+export function tellFate(
+  view: SeenView,
+  values: FoldedLabels | null,
+  shown: readonly SeenEngagement[],
+  options: TellOptions,
+): Fate {
+  return {
+    labels: tellLabels(view, values, shown, options),
+    engagements: shown.map((e) => tellEngagement(e, view, options)),
+  }
 }
 
 export function tellLabels(
