@@ -9,6 +9,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { endsWithUs } from './orphans.ts'
 
 const KEPT_LINES = 200
 
@@ -33,12 +34,9 @@ export class NodeProcess {
     const flags = (process.env.NODE_FLAGS_IN_TESTS ?? '').split(' ').filter((flag) => flag !== '')
     const args = [...flags, join(program, 'cluster.js'), 'start', '--config', configFolder, '--id', id, ...further]
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
-    // A test that is cut off leaves none behind.
-    const orphaned = (): void => void this.child.kill('SIGKILL')
-    process.once('exit', orphaned)
+    endsWithUs(this.child)
     this.exited = new Promise((resolve) => {
       this.child.once('exit', (code) => {
-        process.off('exit', orphaned)
         this.isOver = true
         resolve(code)
       })
