@@ -18,6 +18,8 @@ const ROOT = resolve(import.meta.dirname, '..')
 const NOT_CLONED = ['.git', '.cache', 'coverage', 'data', 'dist', 'node_modules']
 const TIMEOUT_MS = 300_000
 const NPM_FLAGS = ['--prefer-offline', '--no-audit', '--no-fund']
+/** A clone's: what is pinned takes every Node that the project does, without a warning. */
+const CI_FLAGS = [...NPM_FLAGS, '--engine-strict']
 
 let dir: TempDir
 let clone: string
@@ -41,14 +43,14 @@ const packageOf = async (folder: string) => JSON.parse(await readFile(join(folde
 
 describe('a clone', () => {
   it('installs without development packages, and is then without a program', { timeout: TIMEOUT_MS }, async () => {
-    await npm(clone, 'ci', '--omit=dev', ...NPM_FLAGS)
+    await npm(clone, 'ci', '--omit=dev', ...CI_FLAGS)
     expect(existsSync(join(clone, 'node_modules/nact'))).toBe(true)
     expect(existsSync(join(clone, 'node_modules/typescript'))).toBe(false)
     expect(existsSync(join(clone, 'dist'))).toBe(false)
   })
 
   it('is built by npm ci, and npm run demo shows every sample right', { timeout: TIMEOUT_MS }, async () => {
-    await npm(clone, 'ci', ...NPM_FLAGS)
+    await npm(clone, 'ci', ...CI_FLAGS)
     expect(await npm(clone, 'run', 'demo', '--', '--views', '2000')).toMatch(/samples/)
   })
 
