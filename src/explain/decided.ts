@@ -40,8 +40,7 @@ export interface Decided {
 export async function decidedLive(options: DecidedOptions): Promise<Decided> {
   const { byLog, emission } = options
   const { fate, recordsRead } = await inTime(options)
-  const isSo = fate !== undefined && isEmitted(fate, emission)
-  const { labels, engagements } = isSo ? fate : byLog
+  const { labels, engagements } = fate !== undefined && isEmitted(fate, emission) ? fate : byLog
   const decided = engagements.map((e) => asGivenUp(e, options))
   return {
     fate: {
@@ -53,7 +52,7 @@ export async function decidedLive(options: DecidedOptions): Promise<Decided> {
         counted: label.counted.filter((i) => decided[i].outcome === 'counted'),
       })),
     },
-    note: decided.some((e) => countsOnlySo(e, byLog)) ? CAME_IN_TIME : OTHERWISE,
+    note: decided.some((e) => countsOnlyInTime(e, byLog)) ? CAME_IN_TIME : OTHERWISE,
     recordsRead,
   }
 }
@@ -75,7 +74,7 @@ function isEmitted({ labels }: Fate, emission: ExplainedEmission): boolean {
   )
 }
 
-function countsOnlySo(e: ExplainedEngagement, byLog: Fate): boolean {
+function countsOnlyInTime(e: ExplainedEngagement, byLog: Fate): boolean {
   return e.outcome === 'counted' && toldBy(byLog, e)?.outcome !== 'counted'
 }
 
