@@ -2,10 +2,13 @@
  * Recovers the files that a crashed node left unfinished: what `flush` had resolved for lies in them, and may have been
  * committed. The whole prefix is kept and published, the torn tail cut off and counted.
  *
+ * Nodes that share the folder may come upon the same file: each finds the same prefix, one publishes it, and to the others
+ * it is gone.
+ *
  * Whose files: a node on this machine that is no longer there; of other machines, where nobody can look, a file so old
  * that a living node would long have finished it.
  */
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { discard, HOST, type PartName, parsePartName, processBegan, publish } from './partFile.ts'
 import { wholeBlocks, wholeLines } from './wholePrefix.ts'
@@ -50,27 +53,28 @@ function isAbandoned(part: PartName, rules: RecoveryRules): boolean {
 }
 
 async function recoverOne(folder: string, name: string, part: PartName, counts: RecoveryCounts): Promise<void> {
-  const file = await openUnlessGone(join(folder, name))
+  const file = await unlessGone(open(join(folder, name), 'r+'))
   if (file === undefined) return
   try {
     const size = (await file.stat()).size
     const whole = await (part.extension === 'avro' ? wholeBlocks(file) : wholeLines(file))
+    const isEmpty = whole.records === 0
+    if (!isEmpty && whole.bytes < size) await file.truncate(whole.bytes)
+    if (!isEmpty) await file.sync()
+    const done = isEmpty ? discard(folder, name) : publish(folder, name, part.finalName)
+    if ((await unlessGone(done.then(() => true))) === undefined) return
     counts.tornBytes += size - whole.bytes
-    if (whole.records === 0) return await discard(folder, name)
-    if (whole.bytes < size) await file.truncate(whole.bytes)
-    await file.sync()
-    await publish(folder, name, part.finalName)
-    counts.files++
+    counts.files += isEmpty ? 0 : 1
     counts.records += whole.records
   } finally {
     await file.close()
   }
 }
 
-/** Another node may have been here first. */
-async function openUnlessGone(path: string): Promise<FileHandle | undefined> {
+/** Undefined where the file is gone: another was here first. */
+async function unlessGone<T>(done: Promise<T>): Promise<T | undefined> {
   try {
-    return await open(path, 'r+')
+    return await done
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

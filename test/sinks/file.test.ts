@@ -269,6 +269,17 @@ describe('several nodes in one folder', () => {
     expect((await open()).recovered).toMatchObject({ files: 1, leftAlone: 0 })
   })
 
+  test('recover what another left, all at once: one publishes each file, and nobody fails', async () => {
+    const dead = await open()
+    for (let partition = 0; partition < 4; partition++) add(dead, partition, encoded('avro', `p${partition}`))
+    await dead.flush()
+    orphanParts()
+    const sinks = await Promise.all(Array.from({ length: 4 }, () => open()))
+    const sum = (of: 'files' | 'records'): number => sinks.reduce((all, { recovered }) => all + recovered[of], 0)
+    expect([sum('files'), sum('records'), unfinished()]).toEqual([4, 4, []])
+    expect((await allIds()).sort()).toEqual(['p0', 'p1', 'p2', 'p3'])
+  })
+
   test('recover those of another machine only when a living node would have finished them', async () => {
     let nowMs = 1_000_000
     const one = await open({ nowMs: () => nowMs, rollEveryMs: 60_000 })
