@@ -1,11 +1,11 @@
 /**
- * What was decided live, where the log alone gives other labels than were emitted.
+ * What was decided live, where the log alone gives another sample than was emitted.
  *
  * Two things are in no record. A clock is moved on by a silent source's end: then events were given up that count by the
  * log alone, and the side outputs tell of each. And a node that reads a backlog may have one source far ahead of the
  * others: then events counted that come too late where sources are joined side by side. So the range is joined once more
  * as if all came in time, but for what the side outputs tell of; where that gives the labels that were emitted, it is what
- * happened.
+ * happened. (Not a consolidated topic: its records tell the clocks, and nobody is ahead.)
  *
  * Invariant: labels are shown as emitted, whatever else is found.
  */
@@ -14,15 +14,17 @@ import { joinRange, type RangeOptions } from './range.ts'
 import { concerning, type Fate, type TellOptions, tellFate } from './tell.ts'
 
 const CAME_IN_TIME =
-  'the log alone, its sources joined side by side, gives other labels than were emitted: the node had one source ahead of ' +
+  'the log alone, its sources joined side by side, gives another sample than was emitted: the node had one source ahead of ' +
   'another, as when it reads a backlog, so that more came in time; shown is what counted then'
 const OTHERWISE =
-  'the log alone gives other labels than were emitted: the clock of a silent or empty source had moved on, or events ' +
+  'the log alone gives another sample than was emitted: the clock of a silent or empty source had moved on, or events ' +
   'came beyond the bound; shown is what was emitted, and what the side outputs say was given up then'
 
 export interface DecidedOptions {
   /** What the log alone says. */
   readonly byLog: Fate
+  /** The view came late, by the log alone. */
+  readonly isLateByLog: boolean
   readonly emission: ExplainedEmission
   /** What the side outputs say was given up, by `topic/offset`. */
   readonly reasons: ReadonlyMap<string, LedgerBucket>
@@ -38,10 +40,12 @@ export interface Decided {
 }
 
 export async function decidedLive(options: DecidedOptions): Promise<Decided> {
-  const { byLog, emission } = options
+  const { byLog, isLateByLog, emission } = options
   const { fate, recordsRead } = await inTime(options)
   const { labels, engagements } = fate !== undefined && isEmitted(fate, emission) ? fate : byLog
   const decided = engagements.map((e) => asGivenUp(e, options))
+  const cameInTime =
+    (isLateByLog && !emission.lateView) || decided.some((e) => e.outcome === 'counted' && !countsIn(byLog, e))
   return {
     fate: {
       engagements: decided,
@@ -52,20 +56,23 @@ export async function decidedLive(options: DecidedOptions): Promise<Decided> {
         counted: label.counted.filter((i) => decided[i].outcome === 'counted'),
       })),
     },
-    note: decided.some((e) => countsOnlyInTime(e, byLog)) ? CAME_IN_TIME : OTHERWISE,
+    note: cameInTime ? CAME_IN_TIME : OTHERWISE,
     recordsRead,
   }
 }
 
 /** The view's fate had all come in time but what was given up; undefined where the view is not found so. */
 async function inTime({ range, reasons, tell }: DecidedOptions): Promise<{ fate?: Fate; recordsRead: number }> {
+  if (range.makeClocks !== undefined) return { recordsRead: 0 }
   const isGivenUp = (source: number, offset: number): boolean => reasons.has(`${range.topics[source]}/${offset}`)
   const isQuarantined = (source: number, offset: number): boolean =>
     range.isQuarantined(source, offset) || isGivenUp(source, offset)
   const { view, rerun, recordsRead } = await joinRange({ ...range, isHeld: true, isQuarantined })
   if (view?.seal === undefined) return { recordsRead }
   const { shown } = concerning(view, rerun.witness.engagements)
-  return { fate: tellFate(view, view.seal.values, shown, tell), recordsRead }
+  const { labels, engagements } = tellFate(view, view.seal.values, shown, tell)
+  // When they were decided live is in no record either.
+  return { fate: { labels, engagements: engagements.map((e) => ({ ...e, decidedAtMs: null })) }, recordsRead }
 }
 
 function isEmitted({ labels }: Fate, emission: ExplainedEmission): boolean {
@@ -74,8 +81,8 @@ function isEmitted({ labels }: Fate, emission: ExplainedEmission): boolean {
   )
 }
 
-function countsOnlyInTime(e: ExplainedEngagement, byLog: Fate): boolean {
-  return e.outcome === 'counted' && toldBy(byLog, e)?.outcome !== 'counted'
+function countsIn(fate: Fate, e: ExplainedEngagement): boolean {
+  return toldBy(fate, e)?.outcome === 'counted'
 }
 
 /** Told by the log alone, unless a side output says that it was given up otherwise. */

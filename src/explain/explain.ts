@@ -212,7 +212,8 @@ class Explaining {
     const status = noSample !== undefined ? 'quarantined' : isSealed || emission !== null ? 'sealed' : 'pending'
     this.addNotes(result, view, emission, noSample?.reason)
     const byLog = tellFate(view, values, shown, tell)
-    const live = emission === null || emission.agrees ? byLog : await this.asDecided(byLog, emission, result, tell)
+    const live =
+      emission === null || emission.agrees ? byLog : await this.asDecided(byLog, view.late, emission, result, tell)
     const explanation = {
       sampleId: this.request.sampleId,
       status,
@@ -223,7 +224,7 @@ class Explaining {
         itemId: view.itemId,
         timeMs: view.timeMs,
         stampMs: view.stampMs,
-        lateView: view.late,
+        lateView: emission?.lateView ?? view.late,
         deadlineMs: view.timeMs + rules.viewWaitMs,
         copies: view.copies.map(({ offset, conflict }) => ({ ...placeOf({ ...view, offset }, tell), conflict })),
         record: await this.recordOf(view),
@@ -284,6 +285,7 @@ class Explaining {
 
   private async asDecided(
     byLog: Fate,
+    isLateByLog: boolean,
     emission: ExplainedEmission,
     { range }: Joined,
     tell: TellOptions,
@@ -292,7 +294,7 @@ class Explaining {
     const { late, orphans } = pipeline.sideOutputs
     const { reasons, recordsRead } = await readGivenUp(log, [late, orphans], range.partition, range.user)
     this.recordsRead += recordsRead
-    const decided = await decidedLive({ byLog, emission, reasons, range, tell })
+    const decided = await decidedLive({ byLog, isLateByLog, emission, reasons, range, tell })
     this.recordsRead += decided.recordsRead
     this.notes.push(decided.note)
     return decided.fate

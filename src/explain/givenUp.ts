@@ -41,9 +41,14 @@ function isOf(chunk: RawChunk, i: number, user: Buffer): boolean {
   return chunk.keyLength[i] === user.length && user.compare(chunk.bytes, at, at + user.length) === 0
 }
 
+/** Somebody else may have written to the topic: what a node did not write says nothing. */
 function addReason(reasons: Map<string, LedgerBucket>, chunk: RawChunk, i: number): void {
   const at = chunk.valueAt[i]
   const text = chunk.bytes.toString('utf8', at, at + Math.max(0, chunk.valueLength[i]))
-  const { topic, offset, reason } = JSON.parse(text) as { topic: string; offset: number; reason: LedgerBucket }
-  reasons.set(`${topic}/${offset}`, reason)
+  try {
+    const { topic, offset, reason } = JSON.parse(text) as { topic: string; offset: number; reason: LedgerBucket }
+    reasons.set(`${topic}/${offset}`, reason)
+  } catch {
+    // A tombstone, or no JSON.
+  }
 }

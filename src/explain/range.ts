@@ -98,7 +98,7 @@ async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOpt
   const { rules, timeMs, alignWithinMs, isHeld } = options
   const stepMs = stepOf(rules, alignWithinMs)
   // What a node may have read of one source before the others, too.
-  const aheadMs = isHeld ? alignWithinMs : 0
+  const aheadMs = isHeld ? Math.min(alignWithinMs, MOST_LOOK_BACK_MS) : 0
   const afterMs = timeMs + rules.viewWaitMs + Math.max(LOOK_AFTER_MS, rules.outOfOrdernessMs) + aheadMs
   try {
     for (;;) {
@@ -108,18 +108,25 @@ async function joinLanes(lanes: readonly Lane[], rerun: Rerun, options: RangeOpt
       if (batch === undefined) continue
       skipFrom(batch, options.asOf.offsets[source])
       rerun.take(source, batch)
-      if (rerun.watermarkMs > afterMs && isThrough(rerun, options)) return
+      if (isPast(lanes, rerun, afterMs, options) && isThrough(rerun, options)) return
     }
   } finally {
     for (const lane of lanes) await lane.close()
   }
 }
 
-/** The watermark is past all that concerns the view; a view that is known to come later is read up to. */
+/** All that is still to come is later: where the watermark is, or, held back by a source that has no more, the others. */
+function isPast(lanes: readonly Lane[], rerun: Rerun, afterMs: number, { rules, makeClocks }: RangeOptions): boolean {
+  if (rerun.watermarkMs > afterMs) return true
+  const { highestMs } = rerun.state.clocks
+  const isLater = ({ isOver }: Lane, source: number): boolean =>
+    isOver || highestMs[source] - rules.outOfOrdernessMs > afterMs
+  return makeClocks === undefined && lanes.every(isLater)
+}
+
+/** A view that is known to come later is read up to. */
 function isThrough(rerun: Rerun, options: RangeOptions): boolean {
-  if (options.viewOffset === undefined) return true
-  const view = viewIn(rerun, options)
-  return options.isHeld ? view !== undefined : view?.seal !== undefined
+  return options.viewOffset === undefined || viewIn(rerun, options) !== undefined
 }
 
 function viewIn({ witness }: Rerun, { sampleId, viewOffset }: RangeOptions): SeenView | undefined {
