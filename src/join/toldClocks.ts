@@ -6,7 +6,8 @@
  * watermark is the least of them. Being caught up on the consolidated topic is evidence of nothing: a writer that stands
  * still stalls time, and mints no negatives.
  *
- * Invariants: the watermark never goes back, and does not move before every source partition has told its clock.
+ * Invariants: the watermark never goes back, and does not move before every source partition has told its clock, nor while
+ * one tells -Infinity: it has records, and none of them was read yet.
  */
 import { Clocks } from './clocks.ts'
 import type { Rules } from './rules.ts'

@@ -64,18 +64,24 @@ export class Router {
     return count
   }
 
-  /** Adds clocks that have moved, at times all of them. False: there was nothing to tell. */
+  /**
+   * Adds clocks that have moved, at times all of them: also that of a source partition of which nothing is known. It may
+   * have been left out, by whoever told it last, and has its first records now. False: there was nothing to tell.
+   */
   tell(lanes: readonly Lane[], clocks: Clocks, wallMs: number, nowMs: number): boolean {
     const isAll = nowMs - this.toldAllAtMs >= TELL_ALL_EVERY_MS
     if (isAll) this.toldAllAtMs = nowMs
     const told: ToldClock[] = []
     for (const [index, { isOwned, name }] of lanes.entries()) {
-      const clockMs = isOwned ? clockOf(clocks, index) : Number.NEGATIVE_INFINITY
-      if (clockMs === Number.NEGATIVE_INFINITY || (!isAll && this.toldMs[index] === clockMs)) continue
+      if (!isOwned) continue
+      const clockMs = clockOf(clocks, index)
+      if (!isAll && this.toldMs[index] === clockMs) continue
       this.toldMs[index] = clockMs
       told.push({ name, clockMs })
     }
     if (told.length === 0) return false
+    // One after the other moves the watermark: who is back, and behind, comes before those that went on meanwhile.
+    told.sort((a, b) => (a.clockMs < b.clockMs ? -1 : 1))
     const value = encodeClocks(told)
     const headers: RecordHeader[] = [[CLOCKS, Buffer.alloc(0)]]
     const { out, partitions } = this.options
@@ -113,7 +119,7 @@ export class Router {
   }
 }
 
-/** As it is told: whole milliseconds; LEFT_OUT where it holds nobody. */
+/** As it is told: whole milliseconds; LEFT_OUT where it holds nobody, -Infinity where it holds all. */
 function clockOf(clocks: Clocks, index: number): number {
   const clockMs = clocks.clockMs(index)
   return Number.isNaN(clockMs) ? LEFT_OUT : Math.floor(clockMs)
