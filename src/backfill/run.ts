@@ -203,12 +203,13 @@ class Backfill {
 
   private async feed(file: EventFile, source: number, reader: SourceReader): Promise<void> {
     const { where } = this.options.inputs[source]
+    const wanted = where === undefined ? undefined : { where, reader: await this.readerOfRows(file, source, reader) }
     let end = 0
     for await (const chunk of file.chunks) {
       if (this.failure !== undefined) break
       end = chunk.nextOffset
       this.partition.offer(source, {
-        ...(where === undefined ? chunk : select(chunk, where, reader)),
+        ...(wanted === undefined ? chunk : select(chunk, wanted.where, wanted.reader)),
         highWatermark: end + 1,
       })
       this.options.onProgress?.(file.bytesRead(), file.bytesTotal)
@@ -218,6 +219,13 @@ class Backfill {
     // The source has ended: it holds nobody back any more.
     this.partition.ended(source, end)
     await this.partition.tick()
+  }
+
+  /** Rows of text are JSON, whatever schema the source has for them; a container's are read as the join reads them. */
+  private async readerOfRows(file: EventFile, source: number, reader: SourceReader): Promise<SourceReader> {
+    const { sources, limits } = this.options.config.pipeline
+    if (file.schema !== undefined) return reader
+    return openSourceReader({ ...sources[source], format: { type: 'json' } }, limits)
   }
 
   /** Everything read is joined; where memory is short, what is left waits for a settlement. */

@@ -87,8 +87,14 @@ export class RecordMaker {
     if (event.source === VIEWS) return mapped
     if (fields.value !== undefined) mapped.push([fields.value, value])
     if (fields.type !== undefined && 'path' in fields.type) mapped.push([fields.type.path, type])
-    if (fields.engagementId !== undefined) mapped.push([fields.engagementId, `engagement-${event.number}`])
+    if (fields.engagementId !== undefined)
+      mapped.push([fields.engagementId, this.engagementId(fields.engagementId, event)])
     return mapped
+  }
+
+  private engagementId(path: readonly string[], { number }: GeneratedEvent): string {
+    const isNumber = this.type !== undefined && isNumeric(typeAt(this.type, path))
+    return isNumber ? String(number) : `engagement-${number}`
   }
 
   private timeOf(event: GeneratedEvent): number {

@@ -76,6 +76,20 @@ describe('Avro records', () => {
     expect(decoded(source(format), VIEW, 2)).not.toEqual(record)
   })
 
+  test('have engagement ids of the type that the schema has for them', () => {
+    for (const [type, id] of [
+      ['string', 'engagement-3'],
+      ['long', 3],
+      [['null', 'int'], 3],
+    ] as const) {
+      const format = avroFormat([...IDS, { name: 'at', type: 'long' }, { name: 'eid', type }])
+      const from = source(format, { time: { path: ['at'], unit: 'ms' }, engagementId: ['eid'] }, 'engagements')
+      const made = { ...CLICK, fields: { ...CLICK.fields, viewId: 'v' } }
+      expect(decoded(from, made)).toMatchObject({ eid: id })
+      expect(JSON.parse(new RecordMaker(from, 1).json(made))).toMatchObject({ eid: id })
+    }
+  })
+
   test('put values into unions, enums, micros, long ids and nested records', () => {
     const inner = {
       type: 'record',
