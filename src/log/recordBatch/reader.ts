@@ -5,7 +5,8 @@
  * or inflated into it.
  *
  * Invariants:
- * 1. A batch that is not whole ends the chunk; it comes again with the next fetch.
+ * 1. A batch that is not whole ends the chunk, as does what was inflated when it comes to the limit of one batch; what is
+ *    behind it comes again with the next fetch.
  * 2. Control batches, aborted transactions and records below `fromOffset` are left out, and `nextOffset` is above them.
  * 3. What a batch claims is bounded by its bytes before anything is allocated for it.
  *
@@ -54,6 +55,7 @@ export function readRecordBatches(bytes: Buffer, options: ReadOptions): RawChunk
   const sections: Section[] = []
   let nextOffset = options.fromOffset
   let expected = 0
+  let inflatedBytes = 0
   for (let at = 0; at + layout.MAGIC < bytes.length; ) {
     const batch = wholeBatch(bytes, at, options)
     if (batch === null) break
@@ -65,8 +67,13 @@ export function readRecordBatches(bytes: Buffer, options: ReadOptions): RawChunk
     expected = baseOffset + lastDelta + 1
     const left = aborted.leavesOut(batch, expected - 1)
     if (expected <= options.fromOffset) continue
+    // What is beyond comes with the next fetch: many small batches may each inflate to the limit.
+    if (inflatedBytes >= options.maxInflatedBytes) break
     nextOffset = expected
-    if (!left) sections.push(sectionOf(batch, baseOffset, lastDelta, options))
+    if (left) continue
+    const section = sectionOf(batch, baseOffset, lastDelta, options)
+    if (section.inflated) inflatedBytes += section.records.length
+    sections.push(section)
   }
   return flatten(sections, nextOffset, options)
 }

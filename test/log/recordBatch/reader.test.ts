@@ -172,6 +172,21 @@ describe('what cannot be read is refused with topic, partition and offset', () =
     }
   })
 
+  it('of batches that each stay within the limit, no more than reach it: the rest comes with the next fetch', () => {
+    const records = [record('k', 'x'.repeat(700_000))]
+    const fetched = Buffer.concat([0, 1, 2, 3, 4].map((at) => batchOf(records, 'lz4', at)))
+    const offsets: number[] = []
+    for (let fromOffset = 0; fromOffset < 5; ) {
+      const chunk = read(fetched, { fromOffset })
+      expect(chunk.count).toBeLessThanOrEqual(2)
+      offsets.push(...chunk.offset.slice(0, chunk.count))
+      fromOffset = chunk.nextOffset
+    }
+    expect(offsets).toEqual([0, 1, 2, 3, 4])
+    const plainly = Buffer.concat([0, 1, 2, 3, 4].map((at) => batchOf(records, 'none', at)))
+    expect(read(plainly).count).toBe(5)
+  })
+
   it('takes what stays just within the limit', () => {
     for (const codec of ['gzip', 'snappy', 'lz4'] as const) {
       const records = [record('k', 'x'.repeat((1 << 20) - 200))]
