@@ -62,9 +62,7 @@ export class Inbox {
     const cuts = cutsOf(batch, this.limitMs(source, progress), this.options.alignWithinMs, basis)
     if (cuts.length === 0) return chunk
     const [head, ...rest] = splitChunk(chunk, cuts)
-    const lane = this.lanes[source]
-    lane.chunks.unshift(...rest)
-    for (const { bytes } of rest) lane.bytes += bytes.length
+    for (const part of rest.reverse()) this.putBack(source, part)
     batch.count = cuts[0]
     return head
   }
@@ -115,6 +113,13 @@ export class Inbox {
       this.options.resume(source)
     }
     return chunk
+  }
+
+  /** A chunk that was taken and not joined after all. */
+  putBack(source: number, chunk: RawChunk): void {
+    const lane = this.lanes[source]
+    lane.chunks.unshift(chunk)
+    lane.bytes += chunk.bytes.length
   }
 
   /** Pauses again what was paused: a rebalance may have forgotten it. */

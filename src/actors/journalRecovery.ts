@@ -14,7 +14,7 @@ import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
 import { discard } from '../log/recordBatch/discard.ts'
 import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
-import { patiently } from './preparing.ts'
+import { prepared } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
 import { ACCEPTED, decodeSegment, type Segment, WAS_LATE } from './segment.ts'
 import type { Store } from './store.ts'
@@ -184,7 +184,8 @@ class SegmentReplay {
   private async replay(sequence: number, { source, chunk, flags }: Segment): Promise<void> {
     const { options, batch } = this
     const reader = options.readers[source]
-    await patiently(() => reader.prepare(chunk), { isStopped: () => false, onTrouble: options.onTrouble })
+    await prepared(reader, chunk, options)
+    if (options.isStopped()) return
     reader.read(chunk, batch)
     // Below what the commit needs everything is decided: a cold replay would not have it either.
     const neededFrom = options.neededFrom[source]

@@ -15,6 +15,7 @@ import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { SideOutlet } from '../sinks/lines.ts'
 import type { SampleSink } from '../sinks/port.ts'
 import type { Durations } from '../time/durations.ts'
+import type { Culprit } from './restart.ts'
 import { thrownReason } from './thrown.ts'
 
 /** A sink with the encoder of its format; sinks of one format share the encoder and the bytes. */
@@ -214,6 +215,19 @@ export class PartitionOutput {
     const key = B.bytesOf(arena, user)
     topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
     return undefined
+  }
+
+  /** An event that crashed its actor twice: of the chunk in hand, or of before. It is skipped from now on. */
+  crashed(
+    inHand: RawChunk | undefined,
+    stampMs: number,
+    { source, offset, record }: Culprit,
+    reason: string,
+    key: Buffer,
+    value: Buffer | null,
+  ): void {
+    if (record >= 0) this.dead(inHand!, record, source, reason, true, stampMs)
+    else this.deadEvent({ source, offset, reason, decided: true, key, value }, stampMs)
   }
 
   /** An event of before, by what is kept of it. */

@@ -27,12 +27,11 @@ import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
 import { takeOver } from './pipelineMark.ts'
 import type { Position } from './position.ts'
-import { prepared } from './preparing.ts'
+import { isPrepared, prepared } from './preparing.ts'
 import type { ReplayView } from './progress.ts'
 import { Pump } from './pump.ts'
 import { Quarantine } from './quarantine.ts'
 import { Rebuild, type Recovered } from './rebuild.ts'
-import type { Culprit } from './restart.ts'
 import { Restarter } from './restarter.ts'
 import { Slice } from './slice.ts'
 import { SnapshotSchedule } from './snapshotSchedule.ts'
@@ -78,7 +77,7 @@ export class Partition {
   private readonly gate = new Gate()
   private readonly pump = new Pump(
     () => this.next(),
-    ({ source, chunk }) => this.turnstile.run(() => this.take(source, chunk)),
+    ({ source, chunk }) => this.take(source, chunk),
   )
   private readonly turnstile = new Turnstile((error) => this.fail(error))
 
@@ -127,7 +126,7 @@ export class Partition {
       journalWholeFrom: () => store.journalWholeFrom,
       keying: options,
       isQuarantined: this.isQuarantined,
-      quarantine: (culprit, reason, key, value) => this.isolate(culprit, reason, key, value),
+      quarantine: (...crash) => output.crashed(this.chunk, options.clock.wallMs(), ...crash),
     })
   }
 
@@ -353,14 +352,23 @@ export class Partition {
     this.options.onFailed(error)
   }
 
+  /** What others must give first (preparing.ts) is waited for beside all else: commits, ticks and rebalances go on. */
   private async take(source: number, chunk: RawChunk): Promise<void> {
-    if (this.stopped || chunk.nextOffset <= this.position[source]) return
+    while (!(await this.turnstile.run(() => this.tryRead(source, chunk))))
+      await prepared(this.options.readers[source], chunk, this.parts.waiting)
+  }
+
+  private async tryRead(source: number, chunk: RawChunk): Promise<boolean> {
+    if (this.stopped || chunk.nextOffset <= this.position[source]) return true
     const reader = this.options.readers[source]
-    await prepared(reader, chunk, this.parts.waiting)
-    if (this.stopped) return
-    reader.read(chunk, this.batch)
-    skipBelow(this.batch, this.position[source])
-    await this.join(source, this.inbox.inStep(source, chunk, this.batch, this.state.rules.basis, this.progress))
+    if (this.gate.isShut) this.inbox.putBack(source, chunk)
+    else if (!isPrepared(reader, chunk)) return false
+    else {
+      reader.read(chunk, this.batch)
+      skipBelow(this.batch, this.position[source])
+      await this.join(source, this.inbox.inStep(source, chunk, this.batch, this.state.rules.basis, this.progress))
+    }
+    return true
   }
 
   private async join(source: number, chunk: RawChunk): Promise<void> {
@@ -388,13 +396,5 @@ export class Partition {
 
   private advance(inHand?: InHand): Promise<void> {
     return advance(this.parts, this.options.clock.wallMs(), inHand)
-  }
-
-  /** An event that crashed its actor twice: written down in the dead letters, and skipped from now on. */
-  private isolate(culprit: Culprit, reason: string, key: Buffer, value: Buffer | null): void {
-    const { source, offset, record } = culprit
-    const stampMs = this.options.clock.wallMs()
-    if (record >= 0) this.output.dead(this.chunk!, record, source, reason, true, stampMs)
-    else this.output.deadEvent({ source, offset, reason, decided: true, key, value }, stampMs)
   }
 }

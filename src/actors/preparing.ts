@@ -13,14 +13,25 @@ export interface Waiting {
   onTrouble(error: Error): void
 }
 
-/** Has the reader know what the chunk's records were written by. */
+/**
+ * Has the reader know what the chunk's records were written by. It is asked again until it knows all: while it learned one
+ * thing it may have forgotten another (codec/avro/wireSource.ts), for this chunk or another's.
+ */
 export async function prepared(reader: SourceReader, chunk: RawChunk, waiting: Waiting): Promise<void> {
-  const first = reader.prepare(chunk)
-  if (first !== undefined)
+  for (let first = reader.prepare(chunk); first !== undefined; first = reader.prepare(chunk)) {
     await patiently(
       again(first, () => reader.prepare(chunk)),
       waiting,
     )
+    if (waiting.isStopped()) return
+  }
+}
+
+/** Whether the reader knows all of it now: it is asked right before it reads, since others may have had a turn. */
+export function isPrepared(reader: SourceReader, chunk: RawChunk): boolean {
+  const preparing = reader.prepare(chunk)
+  preparing?.catch(() => {}) // met by whoever waits for it
+  return preparing === undefined
 }
 
 /** What was started already the first time, and started anew each time after. */

@@ -16,7 +16,7 @@ import type { RawChunk } from '../log/chunk.ts'
 import { discard } from '../log/recordBatch/discard.ts'
 import type { Clock } from '../time/clock.ts'
 import { skipBelow } from './arrival.ts'
-import { patiently } from './preparing.ts'
+import { prepared } from './preparing.ts'
 import {
   type Culprit,
   culpritOf,
@@ -169,7 +169,7 @@ export class Restarter {
     const { readers, position, state, isQuarantined } = this.options
     const { batch } = this
     const { onTrouble } = this.options
-    await patiently(() => readers[source].prepare(chunk), { isStopped: () => false, onTrouble })
+    await prepared(readers[source], chunk, { isStopped: () => false, onTrouble })
     readers[source].read(chunk, batch)
     if (flags !== undefined) {
       for (let i = 0; i < batch.count; i++) if ((flags[i] & ACCEPTED) === 0) batch.kind[i] = SKIPPED

@@ -19,6 +19,7 @@ export class EndsPoller {
   private readonly options: EndsOptions
   private timer: NodeJS.Timeout | undefined
   private asking: Promise<void> = Promise.resolve()
+  private readonly ticking = new Set<Partition>()
 
   constructor(options: EndsOptions) {
     this.options = options
@@ -49,10 +50,18 @@ export class EndsPoller {
         owned.heardEnd(topics.indexOf(end.topic), end.high, askedAtMs)
         asked.add(owned)
       }
-      await Promise.all([...asked].map((owned) => owned.tick().catch(() => {})))
+      for (const owned of asked) this.tick(owned)
     } catch (error) {
       // Nothing was learned, so nothing counts as silence; the next answer starts anew.
       this.options.onTrouble(error as Error)
     }
+  }
+
+  /** Not waited for: one that stands still, since its output takes nothing, does not stop the clocks of all. */
+  private tick(partition: Partition): void {
+    if (this.ticking.has(partition)) return
+    this.ticking.add(partition)
+    const done = (): void => void this.ticking.delete(partition)
+    partition.tick().then(done, done)
   }
 }

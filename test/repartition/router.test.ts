@@ -34,7 +34,7 @@ function world() {
   const out = { add: tell, push() {} } as unknown as BatchedTopic
   const router = new Router({ sources: [], readers: [], out, partitions: 1, maxClockSkewMs: 1e9, byArrival: false })
   function tell(...[, , , , , value]: Parameters<BatchedTopic['add']>): void {
-    for (const { name, clockMs } of decodeClocks(value)!) joiner.tell(name, clockMs)
+    for (const { name, clockMs } of decodeClocks(value as Buffer)!) joiner.tell(name, clockMs)
   }
   return { lanes, clocks, joiner, router }
 }
