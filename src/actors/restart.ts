@@ -87,6 +87,8 @@ export interface Remains {
   readonly stored: number
   /** Per source: the lowest offset that the user needed. */
   readonly lowest: Float64Array
+  /** Where its views lie that came late: the log alone does not say it. */
+  readonly late: ReadonlySet<number>
 }
 
 /** Undoes the failed turn and frees everything of the user. */
@@ -100,6 +102,7 @@ export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains 
     last: B.u32(s.arena, user, L.U_LAST),
     stored: B.u32(s.arena, user, L.U_STORED),
     lowest: lowestBefore(s, user, marks),
+    late: lateViews(s, user),
   }
   s.ledger.set(marks.ledger)
   for (let k = marks.gaveUp; k < s.gaveUp.length; k++) E.freeEngagement(s, s.gaveUp.items[k])
@@ -111,6 +114,14 @@ export function undoTurn(s: JoinState, user: number, marks: TurnMarks): Remains 
   replaceTouched(s, user, 0)
   E.freeUser(s, user)
   return remains
+}
+
+function lateViews(s: JoinState, user: number): ReadonlySet<number> {
+  const late = new Set<number>()
+  for (let view = B.u32(s.arena, user, L.U_VIEWS); view !== 0; view = B.u32(s.arena, view, L.NEXT)) {
+    if (B.hasFlag(s.arena, view, L.F_LATE)) late.add(B.f64(s.arena, view, L.V_OFFSET))
+  }
+  return late
 }
 
 /** Per source, the lowest offset that the user needed before the failed turn, which may have sealed and given up. */

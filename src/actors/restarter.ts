@@ -180,7 +180,7 @@ export class Restarter {
       keying: this.options.keying,
       below: position[source],
       isQuarantined,
-      isLate: (i) => flags !== undefined && (flags[i] & WAS_LATE) !== 0,
+      isLate: (i) => (flags === undefined ? remains.late.has(batch.offset[i]) : (flags[i] & WAS_LATE) !== 0),
       only: { hash: remains.hash, bytes: remains.key, at: 0, length: remains.key.length },
     }
     const inHand = { source: state.source, segment: state.segment }
