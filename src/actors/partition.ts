@@ -72,7 +72,7 @@ export class Partition {
   private readonly coveredTo: Float64Array
   private chunk: RawChunk | undefined
   private replaying = true
-  private stopped = false
+  isStopped = false
   private failure: Error | undefined
   private readonly gate = new Gate()
   private readonly pump = new Pump(
@@ -110,7 +110,7 @@ export class Partition {
     this.spill = new Spill(this.state, options.journal, options.readers[0], options.partition)
     this.memory = new Memory(this.state, this.users, this.store, this.spill, options)
     this.coveredTo = new Float64Array(sources)
-    const waiting = { isStopped: () => this.stopped, onTrouble: options.onTrouble }
+    const waiting = { isStopped: () => this.isStopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags, turnstile } = this
     this.schedule = new SnapshotSchedule(options, { state, users, store, spill, turnstile })
     const kept = { state, store, spill, flags, schedule: this.schedule }
@@ -169,7 +169,7 @@ export class Partition {
   /** Rebuilds the state up to where it was begun. Resolves when the partition is live, stopped or failed. */
   restore(quarantine: Quarantine): Promise<void> {
     const restored = this.turnstile.run(async () => {
-      if (this.stopped) return
+      if (this.isStopped) return
       this.quarantine = quarantine
       const offsets = [...this.position]
       const { watermarkMs } = this.state.clocks
@@ -192,7 +192,7 @@ export class Partition {
 
   /** A fetched chunk; kept until its turn comes. */
   offer(source: number, chunk: RawChunk): void {
-    if (this.stopped || this.gate.isQuiet) return
+    if (this.isStopped || this.gate.isQuiet) return
     this.endOffset[source] = Math.max(chunk.highWatermark, chunk.nextOffset)
     this.inbox.put(source, chunk)
     void this.pump.run()
@@ -221,7 +221,7 @@ export class Partition {
     void this.pump.run()
     return this.turnstile.run(async () => {
       const s = this.state
-      if (this.stopped || this.gate.isHeld || s.clocks.watermarkMs <= s.lastWatermarkMs) return
+      if (this.isStopped || this.gate.isHeld || s.clocks.watermarkMs <= s.lastWatermarkMs) return
       admitTick(s)
       await this.advance()
       this.output.push()
@@ -259,7 +259,7 @@ export class Partition {
   /** A commit of this capture was acknowledged: what only older commits needed is forgotten, memory may be given up. */
   acknowledged(capture: Capture): Promise<void> {
     return this.turnstile.run(async () => {
-      if (this.stopped) return
+      if (this.isStopped) return
       this.schedule.acknowledged(capture)
       const { position, epoch, batchNumber } = capture
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
@@ -316,7 +316,7 @@ export class Partition {
 
   /** Gives up everything; resolves when what is in hand is done. */
   async stop(): Promise<void> {
-    this.stopped = true
+    this.isStopped = true
     this.inbox.clear()
     await this.schedule.stop()
     await this.turnstile.idle
@@ -331,7 +331,7 @@ export class Partition {
   }
 
   private next(): { source: number; chunk: RawChunk } | undefined {
-    if (this.stopped || this.gate.isShut || this.replaying) return undefined
+    if (this.isStopped || this.gate.isShut || this.replaying) return undefined
     return this.inbox.take(this.progress)
   }
 
@@ -344,8 +344,8 @@ export class Partition {
 
   /** It cannot go on: what was committed stands, nothing after it is. */
   fail(error: Error): void {
-    if (this.stopped) return
-    this.stopped = true
+    if (this.isStopped) return
+    this.isStopped = true
     this.failure = error
     this.inbox.clear()
     for (const source of this.position.keys()) this.options.pause(source)
@@ -359,7 +359,7 @@ export class Partition {
   }
 
   private async tryRead(source: number, chunk: RawChunk): Promise<boolean> {
-    if (this.stopped || chunk.nextOffset <= this.position[source]) return true
+    if (this.isStopped || chunk.nextOffset <= this.position[source]) return true
     const reader = this.options.readers[source]
     if (this.gate.isShut) this.inbox.putBack(source, chunk)
     else if (!isPrepared(reader, chunk)) return false

@@ -13,6 +13,7 @@
  */
 import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
+import { readWhilePassing } from '../log/patience.ts'
 import { recoverJournal } from './journalRecovery.ts'
 import { checkLoss, type LostRange, missingRanges } from './loss.ts'
 import { countLost } from './lossCount.ts'
@@ -119,7 +120,8 @@ export class Rebuild {
     const isQuarantined = (from: number, offset: number): boolean => target.quarantine.has(from, offset)
     const rules = { source, below, keying, isQuarantined }
     if (position[source] >= below || waiting.isStopped()) return
-    for await (const chunk of options.readLog(source, position[source], below)) {
+    const read = (from: number) => options.readLog(source, from, below)
+    for await (const chunk of readWhilePassing(read, position[source], below, waiting)) {
       await prepared(options.readers[source], chunk, waiting)
       if (waiting.isStopped()) return
       options.readers[source].read(chunk, parts.batch)

@@ -7,6 +7,7 @@
  * How it fails: a RecoveryError that says what is missing and what to do; nothing has been committed then.
  */
 import { newLedger } from '../join/ledger.ts'
+import { type Patience, readWhilePassing } from '../log/patience.ts'
 import type { Committed, Log, PartitionEnds } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
 import { decodeMetadata, type Position, type SourcePosition } from './position.ts'
@@ -93,12 +94,14 @@ export async function readQuarantine(
   log: Log,
   topics: readonly string[],
   deadLetters: PartitionEnds & { readonly from: number },
+  patience: Patience,
 ): Promise<Quarantine> {
   const { topic, partition, low, high } = deadLetters
   const from = Math.max(low, Math.min(deadLetters.from, high))
   const quarantine = new Quarantine(topics.length, from)
   if (from >= high) return quarantine
-  for await (const chunk of log.readRange(topic, partition, from, high)) {
+  const read = (at: number) => log.readRange(topic, partition, at, high)
+  for await (const chunk of readWhilePassing(read, from, high, patience)) {
     for (let i = 0; i < chunk.count; i++) {
       const headers = new Map(headersOf(chunk, i).map(([name, value]) => [name, value?.toString()]))
       const source = topics.indexOf(headers.get('topic') ?? '')

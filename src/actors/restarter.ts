@@ -13,6 +13,7 @@ import { decodeUser } from '../join/snapshot.ts'
 import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { readWhilePassing } from '../log/patience.ts'
 import { discard } from '../log/recordBatch/discard.ts'
 import type { Clock } from '../time/clock.ts'
 import { skipBelow } from './arrival.ts'
@@ -147,11 +148,12 @@ export class Restarter {
 
   /** What the journal has not, because it is behind, or began with a shared snapshot. */
   private async replayLog(covered: Float64Array, remains: Remains, upTo: ArrayLike<number>): Promise<void> {
-    const { state, readLog } = this.options
+    const { state, readLog, onTrouble } = this.options
     for (let source = 0; source < upTo.length; source++) {
       const from = Math.max(covered[source], remains.lowest[source])
       if (from >= upTo[source]) continue
-      for await (const chunk of readLog(source, from, upTo[source])) {
+      const read = (at: number) => readLog(source, at, upTo[source])
+      for await (const chunk of readWhilePassing(read, from, upTo[source], { isStopped: () => false, onTrouble })) {
         await this.replay(source, chunk, remains, state.segment)
         chunk.release?.()
       }

@@ -47,6 +47,11 @@ export class Holdings {
     return this.held.has(index)
   }
 
+  /** Those of these that are held. */
+  among(numbers: readonly number[]): readonly number[] {
+    return numbers.filter((index) => this.held.has(index))
+  }
+
   hold(partition: Partition): void {
     this.held.set(partition.index, partition)
   }

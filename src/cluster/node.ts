@@ -24,17 +24,10 @@ import type { Config } from '../config/load.ts'
 import type { DelayWatch } from '../delays/watch.ts'
 import type { Rules } from '../join/rules.ts'
 import type { BeforeRecord } from '../join/turn.ts'
-import { noPartitionJournal } from '../journal/none.ts'
-import type { JournalStore, PartitionJournal } from '../journal/port.ts'
+import type { JournalStore } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import {
-  type CommitEntry,
-  type Log,
-  LogError,
-  type PartitionEnds,
-  type Reader,
-  type StartPosition,
-} from '../log/port.ts'
+import { whilePassing } from '../log/patience.ts'
+import { type CommitEntry, type Log, LogError, type Reader, type StartPosition } from '../log/port.ts'
 import { toldClocksOf } from '../repartition/clocks.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
@@ -43,6 +36,7 @@ import type { Delivery } from './delivery.ts'
 import { EndsPoller } from './ends.ts'
 import { isClosed, isLost } from './exactlyOnce.ts'
 import { Holdings } from './holdings.ts'
+import { openPartitionJournal } from './journals.ts'
 import { ClusterMap } from './map.ts'
 import { openDelivery } from './openDelivery.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
@@ -113,6 +107,7 @@ export class Node {
   /** What the group gave last, until it is taken over: it opens journals still. */
   private assigning: Promise<unknown> = Promise.resolve()
   private started = false
+  private isBuilding = false
   private stopping = false
   private isLeaving = false
 
@@ -257,13 +252,16 @@ export class Node {
   private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
     this.isSettled = false
     try {
-      const stay = await this.delivery!.keep(this.held.numbers.filter((index) => partitions.includes(index)))
+      const stay = await this.insist(() => this.delivery!.keep(this.held.among(partitions)))
       const left = this.held.assign(partitions, stay)
       this.isSettled = true
       for (const partition of this.partitions) partition.release()
       await left
       const fresh = partitions.filter((index) => !this.held.has(index))
+      this.isBuilding = true
       if (fresh.length > 0) await this.recover(fresh)
+      this.isBuilding = false
+      this.failIfAllStopped()
       this.assignments++
       return this.partitions.flatMap((partition) =>
         this.topics.map((topic, k) => ({ topic, partition: partition.index, offset: partition.fetchFrom(k) })),
@@ -278,15 +276,13 @@ export class Node {
     const { log, config } = this.options
     const { deadLetters } = config.pipeline.sideOutputs
     await this.delivery!.takeOver(fresh)
-    const [committed, ends, deadEnds] = await Promise.all([
-      this.delivery!.committed(fresh),
-      log.ends(this.topics),
-      log.ends([deadLetters]),
-    ])
+    const [committed, ends, deadEnds] = await this.insist(() =>
+      Promise.all([this.delivery!.committed(fresh), log.ends(this.topics), log.ends([deadLetters])]),
+    )
     const first: CommitEntry[] = []
     for (const index of fresh) {
       if (this.stopping) return
-      const deadEnd = deadEnds.find((end) => end.partition === index) as PartitionEnds
+      const deadEnd = deadEnds.find((end) => end.partition === index)!
       const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
@@ -308,7 +304,20 @@ export class Node {
     if (partition !== undefined && isLost(error)) return this.lost(partition, error)
     if (!(error instanceof RecoveryError)) return this.fail(error)
     this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
-    if (this.partitions.every(({ stoppedBy }) => stoppedBy !== undefined)) this.fail(error)
+    this.failIfAllStopped()
+  }
+
+  /** Not judged while some are still to come: the first of them may be the one that cannot go on. */
+  private failIfAllStopped(): void {
+    const [first] = this.stopped
+    if (!this.isBuilding && first !== undefined && this.stopped.length === this.partitions.length)
+      this.fail(first.stoppedBy!)
+  }
+
+  /** A log that is away is waited for: a node that is given partitions then is of no less use afterwards. */
+  private insist<T>(ask: () => Promise<T>): Promise<T> {
+    const onTrouble = (error: Error): void => this.warn('an assignment waits for the log', error, {})
+    return whilePassing(ask, { isStopped: () => this.stopping, onTrouble })
   }
 
   /** Those that cannot go on, with the reason. */
@@ -346,8 +355,10 @@ export class Node {
   private async build(index: number): Promise<Partition> {
     const { config } = this.options
     const { memory } = config.node
-    const journal = await this.openJournal(index)
     const shares = this.partitionCount
+    const { standing } = this
+    const warn = (message: string, error: Error): void => this.warn(message, error, { partition: index })
+    const journal = await openPartitionJournal(index, { config, store: this.options.journal, shares, standing, warn })
     return new Partition({
       partition: index,
       partitions: this.partitionCount,
@@ -370,27 +381,11 @@ export class Node {
       snapshots: this.snapshots,
       acceptLoss: this.options.acceptLoss,
       beforeRecord: this.options.beforeRecord,
-      journal: journal ?? noPartitionJournal(),
+      ...journal,
       fingerprint: config.pipeline.fingerprint,
-      stateBytes: journal === undefined ? Number.POSITIVE_INFINITY : Math.floor(memory.stateBytes / shares),
       commitSoon: () => this.delivery!.commitSoon(),
       readLog: (source, from, to) => this.log.readRange(this.topics[source], index, from, to),
     })
-  }
-
-  /** Undefined where there is none, or where it cannot be used: then the log alone must do. */
-  private async openJournal(index: number): Promise<PartitionJournal | undefined> {
-    if (!this.config.node.journal) return undefined
-    try {
-      const journal = await this.options.journal.partition(index)
-      this.standing.holds(index)
-      return journal
-    } catch (error) {
-      this.warn('the journal cannot be used: state must fit memory, and starts replay the log', error as Error, {
-        partition: index,
-      })
-      return undefined
-    }
   }
 
   private warn(message: string, error: Error, fields: object): void {

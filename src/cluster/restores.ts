@@ -10,6 +10,7 @@ import type { Log, PartitionEnds } from '../log/port.ts'
 import type { Clock } from '../time/clock.ts'
 import type { Logger } from './node.ts'
 import { Slots } from './slots.ts'
+import { toldOf } from './told.ts'
 
 /** What one partition's replay holds of the log: two fetches. */
 const REPLAY_BYTES = 8 * 2 ** 20
@@ -36,7 +37,13 @@ export class Restores {
     const { log, topics, clock, logger } = this.options
     const startedMs = clock.monotonicMs()
     try {
-      await this.slots.run(async () => partition.restore(await readQuarantine(log, topics, deadLetters)))
+      await this.slots.run(async () => {
+        const patience = {
+          isStopped: () => partition.isStopped,
+          onTrouble: toldOf(logger, topics, partition.index).onTrouble,
+        }
+        await partition.restore(await readQuarantine(log, topics, deadLetters, patience))
+      })
     } catch (error) {
       partition.fail(error as Error)
     }

@@ -167,10 +167,13 @@ export interface Log {
 
 export class LogError extends Error {
   readonly code: LogErrorCode
-  constructor(code: LogErrorCode, message: string, options?: ErrorOptions) {
+  /** The same call may succeed later with nothing else changed: a broker was away. */
+  readonly passes: boolean
+  constructor(code: LogErrorCode, message: string, options: ErrorOptions & { readonly passes?: boolean } = {}) {
     super(message, options)
     this.name = 'LogError'
     this.code = code
+    this.passes = options.passes ?? false
   }
 }
 

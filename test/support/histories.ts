@@ -42,6 +42,7 @@ const COMMITS_KEPT = 40
 const SMALL_STATES = [3_000, 10_000, 30_000]
 /** Writes of one life, at most. */
 const MOST_WRITES = 200
+const PATIENCE = { isStopped: () => true, onTrouble() {} }
 
 export type HistoryHarm = 'none' | 'no journal' | 'deleted' | 'older' | 'rolled back'
 export const HISTORY_HARMS: readonly HistoryHarm[] = ['none', 'none', 'no journal', 'deleted', 'older', 'rolled back']
@@ -265,7 +266,7 @@ export class History {
       deadLettersEnd: log.end(DEAD_LETTERS, PARTITION),
     })
     const dead = { ...this.endsOf(DEAD_LETTERS), from: start.position.deadLettersFrom }
-    const quarantine = await readQuarantine(log as unknown as Log, TOPICS, dead)
+    const quarantine = await readQuarantine(log as unknown as Log, TOPICS, dead, PATIENCE)
     partition.begin(start.position, start.lows)
     await partition.restore(quarantine)
     const end = async (): Promise<void> => {

@@ -43,7 +43,8 @@ export function toLogError(error: unknown, doing: string): LogError {
   const root = rootCause(error)
   if (root instanceof LogError) return root
   const code = CODES.get(root.type ?? '') ?? 'FAILED'
-  return new LogError(code, `${doing}: ${reasonOf(root)}`, { cause: error })
+  const passes = code === 'FAILED' && isPassing(root)
+  return new LogError(code, `${doing}: ${reasonOf(root)}`, { cause: error, passes })
 }
 
 /**
