@@ -13,6 +13,7 @@ import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
 import { discard } from '../log/recordBatch/discard.ts'
+import { type LostRange, pastLost } from './loss.ts'
 import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
 import { prepared } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -33,6 +34,8 @@ export interface JournalRecoveryOptions {
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
   readonly watermarkMs: number
+  /** What was accepted as lost before: the journal has a gap there. */
+  readonly lost: readonly LostRange[]
   /** Per source, of the newest shared snapshot, where there is one: the lowest offset that it still needs. */
   readonly sharedNeeds?: readonly number[]
   /** What is tried again. */
@@ -178,7 +181,8 @@ class SegmentReplay {
 
   /** Segments lie in the order of joining: the first that is ahead of the commit, or behind a gap, ends what is usable. */
   private isNext({ source, fromOffset }: Segment): boolean {
-    return fromOffset < this.options.offsets[source] && fromOffset <= this.coveredTo[source]
+    const { offsets, topics, lost } = this.options
+    return fromOffset < offsets[source] && fromOffset <= pastLost(topics[source], this.coveredTo[source], lost)
   }
 
   private async replay(sequence: number, { source, chunk, flags }: Segment): Promise<void> {

@@ -42,6 +42,14 @@ export function missingRanges(
   )
 }
 
+/** From this offset on, past what was declared lost: nobody has it, and it was accepted that nobody needs it. */
+export function pastLost(topic: string, offset: number, lost: readonly LostRange[]): number {
+  return lost.reduce(
+    (at, range) => (range.topic === topic && range.from <= at && at <= range.to ? range.to + 1 : at),
+    offset,
+  )
+}
+
 /** Throws a RecoveryError that names what is missing, unless exactly that was accepted. */
 export function checkLoss(missing: readonly LostRange[], partition: number, accepted: readonly AcceptedLoss[]): void {
   const own = accepted.filter((loss) => loss.partition === partition)

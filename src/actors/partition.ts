@@ -171,10 +171,10 @@ export class Partition {
     const restored = this.turnstile.run(async () => {
       if (this.isStopped) return
       this.quarantine = quarantine
-      const offsets = [...this.position]
-      const { watermarkMs } = this.state.clocks
-      this.store.restored({ offsets, watermarkMs })
-      const target = { offsets, neededFrom: [...this.neededFloor], lows: this.lows, watermarkMs, quarantine }
+      const { lows, lost } = this
+      const [offsets, neededFrom] = [[...this.position], [...this.neededFloor]]
+      const target = { offsets, neededFrom, lows, lost, watermarkMs: this.state.clocks.watermarkMs, quarantine }
+      this.store.restored(target)
       const recovered = await this.rebuild.run(target)
       if (recovered === undefined) return
       this.recovered = recovered

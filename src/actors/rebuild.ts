@@ -15,7 +15,7 @@ import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
 import { readWhilePassing } from '../log/patience.ts'
 import { recoverJournal } from './journalRecovery.ts'
-import { checkLoss, type LostRange, missingRanges } from './loss.ts'
+import { checkLoss, type LostRange, missingRanges, pastLost } from './loss.ts'
 import { countLost } from './lossCount.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOptions, PartitionRates } from './partitionOptions.ts'
@@ -44,6 +44,8 @@ export interface Target {
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
   readonly lows: readonly number[]
+  /** What was accepted as lost before. */
+  readonly lost: readonly LostRange[]
   readonly quarantine: Quarantine
 }
 
@@ -87,7 +89,8 @@ export class Rebuild {
     })
     coveredTo.set(recovered.coveredTo)
     const usersLoaded = await shared.use(found, coveredTo)
-    const lost = missingRanges(options.topics, coveredTo, target.lows)
+    const from = options.topics.map((topic, source) => pastLost(topic, coveredTo[source], target.lost))
+    const lost = missingRanges(options.topics, from, target.lows)
     checkLoss(lost, options.partition, options.acceptLoss ?? [])
     for (let source = 0; source < offsets.length; source++) {
       coveredTo[source] = Math.max(coveredTo[source], target.lows[source])
@@ -98,8 +101,8 @@ export class Rebuild {
     await this.finish(target.watermarkMs)
     if (lost.length > 0) await countLost(options.parts.state, options.journal)
     const { segmentsRead, refused } = recovered
-    const from = usersLoaded !== undefined ? 'snapshot' : segmentsRead > 0 ? 'journal' : 'log'
-    return { from, segmentsRead, refused, usersLoaded: usersLoaded ?? 0, lost }
+    const origin = usersLoaded !== undefined ? 'snapshot' : segmentsRead > 0 ? 'journal' : 'log'
+    return { from: origin, segmentsRead, refused, usersLoaded: usersLoaded ?? 0, lost }
   }
 
   /** Growing the tables record by record would read all over them: a quarter of what a replayed record costs. */

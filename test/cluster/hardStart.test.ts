@@ -3,6 +3,7 @@
  * and is waited for.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { AcceptedLoss } from '../../src/actors/loss.ts'
 import type { Partition } from '../../src/actors/partition.ts'
 import { Node } from '../../src/cluster/node.ts'
 import * as B from '../../src/join/blocks.ts'
@@ -41,11 +42,23 @@ function proxied<T extends object>(target: T, own: Partial<T>): T {
   })
 }
 
+/** As if retention had passed the views of partition 0 up to there. */
+function trimmed(to: number): Log {
+  const [views] = world.topics
+  return proxied(world.log, {
+    ends: async (topics) => {
+      const ends = await world.log.ends(topics)
+      const isIt = ({ topic, partition }: { topic: string; partition: number }) => topic === views && partition === 0
+      return ends.map((end) => (isIt(end) ? { ...end, low: Math.min(to, end.high) } : end))
+    },
+  })
+}
+
 /** The node's next life, without the journal of the one before. */
-async function startWith(log: Log, journal: JournalStore): Promise<Node> {
+async function startWith(log: Log, journal: JournalStore, acceptLoss?: readonly AcceptedLoss[]): Promise<Node> {
   const { config, readers } = world
   const logger = { info() {}, error() {}, warn: (_: object, message: string) => void warnings.push(message) }
-  node = new Node({ config, id: 'node-1', log, readers, logger, journal })
+  node = new Node({ config, id: 'node-1', log, readers, logger, journal, acceptLoss })
   await Promise.race([node.start(), node.failed])
   return node
 }
@@ -63,13 +76,7 @@ function pendingIn({ state: { users, arena } }: Partition): number {
 }
 
 test('the first partition has lost what it needs, and the others go on while their journals are opened', async () => {
-  const [views] = world.topics
-  const log = proxied(world.log, {
-    ends: async (topics) => {
-      const ends = await world.log.ends(topics)
-      return ends.map((end) => (end.topic === views && end.partition === 0 ? { ...end, low: end.high } : end))
-    },
-  })
+  const log = trimmed(Number.POSITIVE_INFINITY)
   const memory = openMemoryJournal()
   const slow = proxied(memory, {
     partition: async (index) => {
@@ -81,6 +88,33 @@ test('the first partition has lost what it needs, and the others go on while the
   await Promise.race([until('the others', areLive(started, OTHERS)), started.failed])
   expect(started.stopped.map(({ index }) => index)).toEqual([0])
   await started.stop()
+})
+
+test('what was accepted as lost beyond the commit is not asked for again, and the journal is whole up to it and from it on', async () => {
+  const [views] = world.topics
+  const journal = openMemoryJournal()
+  const before = await startWith(world.log, journal)
+  await Promise.race([until('all', areLive(before, [0, ...OTHERS])), before.failed])
+  await before.stop()
+  const committed = (await world.log.committed(world.config.node.group, [views])).find((one) => one.partition === 0)!
+  await world.generate({ views: 400, seed: 5 }, false)
+  const low = committed.offset + 20
+  const log = trimmed(low)
+  const lost = { topic: views, partition: 0, from: committed.offset, to: low - 1 }
+  const after = await startWith(log, journal, [lost])
+  const end = (await world.log.ends([views])).find((one) => one.partition === 0)!.high
+  const hasJoined = (): boolean => after.partitions.some((one) => one.index === 0 && one.position[0] === end)
+  await Promise.race([until('the rest', hasJoined), after.failed])
+  await after.stop()
+
+  const again = await startWith(log, journal)
+  await Promise.race([until('all', areLive(again, [0, ...OTHERS])), again.failed])
+  expect(again.stopped).toEqual([])
+  const [first] = again.partitions.filter(({ index }) => index === 0)
+  expect(first.recovered).toMatchObject({ from: 'journal', lost: [] })
+  expect(pendingIn(first)).toBe(first.state.ledger[PENDING])
+  expect(pendingIn(first)).toBeGreaterThan(0)
+  await again.stop()
 })
 
 test('a log that does not answer for a while is waited for, in the assignment and in the replay', async () => {
