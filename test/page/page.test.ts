@@ -51,7 +51,11 @@ function inBrowser(name: string, run: () => Promise<void>, timeoutMs = 60_000): 
       await run()
       expect(open.flatMap(({ errors }) => errors)).toEqual([])
     } finally {
-      for (const { page } of open.splice(0)) await page.context().close()
+      for (const { page } of open.splice(0)) {
+        // The page asks every second: a route may be under way, whose failure nobody would wait for.
+        await page.unrouteAll({ behavior: 'ignoreErrors' })
+        await page.context().close()
+      }
     }
   })
 }
