@@ -10,8 +10,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    // For two cores: tests of brokers and nodes wait for sessions, timers and each other almost half of their time.
-    maxWorkers: 4,
+    // For two cores: tests wait for sessions, timers and each other a third of their time. Four would take as long.
+    maxWorkers: 3,
     sequence: { sequencer: Spread },
     // A node that is killed after seconds is not worth optimizing, which would be a sixth of its CPU, and half of it is
     // to load a thousand modules. `npm run chaos` and test:long run nodes as they are.

@@ -25,7 +25,7 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
     mutations: [
       {
         file: 'actors/journalRecovery.ts',
-        find: 'fromOffset < this.options.offsets[source] && ',
+        find: 'fromOffset < offsets[source] && ',
         replace: '',
       },
       {

@@ -74,7 +74,7 @@ async function ledgerAt(node: NodeProcess, control: string, records: number): Pr
     )
     if (ledger !== undefined && ledger.total.records === records) return ledger
     if (ledger !== undefined && ledger.total.records > records) {
-      throw new Error(`${ledger.total.records} records taken in where there are ${records}`)
+      throw new Error(`${ledger.total.records} records taken in where there are ${records}:\n${node.tail()}`)
     }
     await sleep(LOOK_EVERY_MS)
   }
