@@ -65,7 +65,12 @@ export class Loader {
 
   constructor(brokers: string) {
     this.client = plainKafka(brokers)
-    this.producer = this.client.producer({ createPartitioner: DefaultPartitioner })
+    // kafkajs sends a request of which one partition was refused again as a whole: what the others took would be there twice.
+    this.producer = this.client.producer({
+      createPartitioner: DefaultPartitioner,
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
   }
 
   async createTopics(topics: readonly string[], partitions: number): Promise<void> {
