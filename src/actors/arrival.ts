@@ -101,7 +101,7 @@ export class LateInReplay {
     const late = new Uint8Array(batch.count)
     let highestMs = this.highestMs[source]
     for (let i = 0; i < batch.count; i++) {
-      if (batch.kind[i] === CLOCK) for (const { name, clockMs } of batch.told.get(i)!) this.clocks?.tell(name, clockMs)
+      if (batch.kind[i] === CLOCK) this.clocks?.tell(batch.told.get(i)!)
       if (batch.kind[i] >= REFUSED || isBeyondClock(s, batch, i, source)) continue
       if (isQuarantined(source, batch.offset[i])) continue
       if (clockMs[i] > highestMs) highestMs = clockMs[i]

@@ -102,9 +102,9 @@ export class EventLog {
   private async lookAtClocks(offset: number, high: number, clocks: ToldClocks): Promise<number> {
     const seen = new Set<string>()
     for await (const batch of this.read(offset, Math.min(offset + LOOK_TOLD_RECORDS, high), LOOK_BYTES)) {
-      for (const { name, clockMs } of [...batch.told.values()].flat()) {
-        if (!seen.has(name)) clocks.tell(name, clockMs)
-        seen.add(name)
+      for (const told of [...batch.told.values()].flat()) {
+        if (!seen.has(told.name)) clocks.tell([told])
+        seen.add(told.name)
       }
       if (clocks.greatestMs() !== Number.POSITIVE_INFINITY) break
     }

@@ -60,7 +60,7 @@ export function admit(s: JoinState, batch: EventBatch, options: AdmitOptions): r
   const byArrival = s.rules.basis === 'arrival'
   const latestMs = options.wallMs + s.rules.maxClockSkewMs
   for (let i = 0; i < count; i++) {
-    if (kind[i] === CLOCK) for (const { name, clockMs } of batch.told.get(i)!) s.clocks.tell(name, clockMs)
+    if (kind[i] === CLOCK) s.clocks.tell(batch.told.get(i)!)
     else if (kind[i] !== SKIPPED) {
       s.ledger[Count.RECORDS]++
       const fate = kind[i] === REFUSED ? batch.refusals.get(i) : isolate(s, batch, i, latestMs, options)

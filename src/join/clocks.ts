@@ -9,6 +9,7 @@
  * 2. Silence grows only over successive answers that showed the source caught up, less than idleAfter apart. A process
  *    that was stopped, cut off or restarted has learned nothing meanwhile.
  */
+import type { ToldClock } from './event.ts'
 import type { Rules } from './rules.ts'
 
 export class Clocks {
@@ -74,8 +75,8 @@ export class Clocks {
     return this.caughtUp[source] === 1
   }
 
-  /** A record told another's clock: only in a consolidated topic (toldClocks.ts). */
-  tell(_name: string, _clockMs: number): void {}
+  /** A record told others' clocks: only in a consolidated topic (toldClocks.ts). */
+  tell(_told: readonly ToldClock[]): void {}
 
   /** The end of all input: everything is final. */
   finish(): void {

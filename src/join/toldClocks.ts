@@ -10,6 +10,7 @@
  * one tells -Infinity: it has records, and none of them was read yet.
  */
 import { Clocks } from './clocks.ts'
+import type { ToldClock } from './event.ts'
 import type { Rules } from './rules.ts'
 
 /** A source partition is left out: it is silent under `idle: ignore`, or never had an event. */
@@ -26,8 +27,9 @@ export class ToldClocks extends Clocks {
     this.leavesSilentOut = rules.idle === 'ignore'
   }
 
-  override tell(name: string, clockMs: number): void {
-    this.told.set(name, clockMs)
+  /** Of one record together: who is back, and behind, holds those that went on meanwhile. */
+  override tell(told: readonly ToldClock[]): void {
+    for (const { name, clockMs } of told) this.told.set(name, clockMs)
     let least = LEFT_OUT
     for (const ms of this.told.values()) if (ms < least) least = ms
     if (least !== LEFT_OUT && least > this.watermarkMs) this.watermarkMs = least

@@ -80,8 +80,6 @@ export class Router {
       told.push({ name, clockMs })
     }
     if (told.length === 0) return false
-    // One after the other moves the watermark: who is back, and behind, comes before those that went on meanwhile.
-    told.sort((a, b) => (a.clockMs < b.clockMs ? -1 : 1))
     const value = encodeClocks(told)
     const headers: RecordHeader[] = [[CLOCKS, Buffer.alloc(0)]]
     const { out, partitions } = this.options

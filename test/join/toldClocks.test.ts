@@ -16,39 +16,53 @@ const RULES = rulesOf({
 
 test('the watermark is the least of all clocks, once each has been told', () => {
   const clocks = new ToldClocks(RULES, ['a 0', 'a 1', 'b 0'])
-  clocks.tell('a 0', 50)
-  clocks.tell('b 0', 70)
+  clocks.tell([{ name: 'a 0', clockMs: 50 }])
+  clocks.tell([{ name: 'b 0', clockMs: 70 }])
   expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
-  clocks.tell('a 1', 60)
+  clocks.tell([{ name: 'a 1', clockMs: 60 }])
   expect(clocks.watermarkMs).toBe(50)
   expect(clocks.slowest()).toEqual([['a 0', 50]])
-  clocks.tell('a 0', 90)
+  clocks.tell([{ name: 'a 0', clockMs: 90 }])
   expect(clocks.watermarkMs).toBe(60)
 })
 
 test('it never goes back, whoever tells an old clock, and after a restart waits for all of them', () => {
   const clocks = new ToldClocks(RULES, ['a 0', 'b 0'])
   clocks.restore(40, [45])
-  clocks.tell('a 0', 100)
+  clocks.tell([{ name: 'a 0', clockMs: 100 }])
   expect(clocks.watermarkMs).toBe(40)
-  clocks.tell('b 0', 80)
-  clocks.tell('b 0', 20)
+  clocks.tell([{ name: 'b 0', clockMs: 80 }])
+  clocks.tell([{ name: 'b 0', clockMs: 20 }])
   expect(clocks.watermarkMs).toBe(80)
+})
+
+test('what one record tells holds together: who went on does not pass who came back in it', () => {
+  const clocks = new ToldClocks(RULES, ['a 0', 'b 0'])
+  clocks.tell([
+    { name: 'a 0', clockMs: 10 },
+    { name: 'b 0', clockMs: LEFT_OUT },
+  ])
+  expect(clocks.watermarkMs).toBe(10)
+  clocks.tell([
+    { name: 'a 0', clockMs: 90 },
+    { name: 'b 0', clockMs: 20 },
+  ])
+  expect(clocks.watermarkMs).toBe(20)
 })
 
 test('who is left out holds nobody; where all are, nothing moves', () => {
   const clocks = new ToldClocks(RULES, ['a 0', 'b 0'])
-  clocks.tell('a 0', LEFT_OUT)
+  clocks.tell([{ name: 'a 0', clockMs: LEFT_OUT }])
   expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
-  clocks.tell('b 0', LEFT_OUT)
+  clocks.tell([{ name: 'b 0', clockMs: LEFT_OUT }])
   expect(clocks.watermarkMs).toBe(Number.NEGATIVE_INFINITY)
-  clocks.tell('b 0', 30)
+  clocks.tell([{ name: 'b 0', clockMs: 30 }])
   expect(clocks.watermarkMs).toBe(30)
 })
 
 test('neither events nor silence nor being caught up move it', () => {
   const clocks = new ToldClocks(RULES, ['a 0'])
-  clocks.tell('a 0', 10)
+  clocks.tell([{ name: 'a 0', clockMs: 10 }])
   clocks.record(0, 1_000)
   clocks.heard()
   clocks.atEnd()
@@ -59,16 +73,16 @@ test('neither events nor silence nor being caught up move it', () => {
 
 test('the furthest ahead is known once each has been told, and not while a silent one is left out', () => {
   const clocks = new ToldClocks(RULES, ['a 0', 'b 0', 'b 1'])
-  clocks.tell('a 0', 50)
-  clocks.tell('b 0', 70)
+  clocks.tell([{ name: 'a 0', clockMs: 50 }])
+  clocks.tell([{ name: 'b 0', clockMs: 70 }])
   expect(clocks.greatestMs()).toBe(Number.POSITIVE_INFINITY)
   // Following the wall clock, only one that never had an event is left out.
-  clocks.tell('b 1', LEFT_OUT)
+  clocks.tell([{ name: 'b 1', clockMs: LEFT_OUT }])
   expect(clocks.greatestMs()).toBe(70)
   const ignoring = new ToldClocks({ ...RULES, idle: 'ignore' }, ['a 0', 'b 0'])
-  ignoring.tell('a 0', 50)
-  ignoring.tell('b 0', LEFT_OUT)
+  ignoring.tell([{ name: 'a 0', clockMs: 50 }])
+  ignoring.tell([{ name: 'b 0', clockMs: LEFT_OUT }])
   expect(ignoring.greatestMs()).toBe(Number.POSITIVE_INFINITY)
-  ignoring.tell('b 0', 40)
+  ignoring.tell([{ name: 'b 0', clockMs: 40 }])
   expect(ignoring.greatestMs()).toBe(50)
 })

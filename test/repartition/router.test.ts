@@ -34,7 +34,7 @@ function world() {
   const out = { add: tell, push() {} } as unknown as BatchedTopic
   const router = new Router({ sources: [], readers: [], out, partitions: 1, maxClockSkewMs: 1e9, byArrival: false })
   function tell(...[, , , , , value]: Parameters<BatchedTopic['add']>): void {
-    for (const { name, clockMs } of decodeClocks(value as Buffer)!) joiner.tell(name, clockMs)
+    joiner.tell(decodeClocks(value as Buffer)!)
   }
   return { lanes, clocks, joiner, router }
 }
@@ -64,8 +64,10 @@ test('a source partition that was left out, and has its first records unread, ho
 
 test('who takes over a source partition takes back what the owner before told of it', () => {
   const { lanes, clocks, joiner, router } = world()
-  joiner.tell('clicks 0', Number.POSITIVE_INFINITY)
-  joiner.tell('views 0', START_MS)
+  joiner.tell([
+    { name: 'clicks 0', clockMs: Number.POSITIVE_INFINITY },
+    { name: 'views 0', clockMs: START_MS },
+  ])
   clocks.record(0, START_MS + 10 * STEP_MS)
   router.tell(lanes, clocks, 0, 0)
   expect(joiner.watermarkMs).toBe(START_MS)
@@ -74,7 +76,7 @@ test('who takes over a source partition takes back what the owner before told of
 test('of what others own nothing is told', () => {
   const { lanes, clocks, joiner, router } = world()
   lanes[1].isOwned = false
-  joiner.tell('clicks 0', START_MS + STEP_MS)
+  joiner.tell([{ name: 'clicks 0', clockMs: START_MS + STEP_MS }])
   clocks.record(0, START_MS + 10 * STEP_MS)
   router.tell(lanes, clocks, 0, 0)
   expect(joiner.watermarkMs).toBe(START_MS + STEP_MS)
