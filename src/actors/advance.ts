@@ -6,11 +6,12 @@ import { type DeadRecord, gather, settleBatch } from '../join/batch.ts'
 import { orderGaveUp, orderSealed } from '../join/order.ts'
 import type { JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import type { Patience } from '../log/patience.ts'
 import type { Flags } from './arrival.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOutput } from './output.ts'
 import type { Onlooker } from './partitionOptions.ts'
-import { again, patiently, type Waiting } from './preparing.ts'
+import { again, patiently } from './preparing.ts'
 import type { Slice } from './slice.ts'
 import type { SnapshotSchedule } from './snapshotSchedule.ts'
 import type { Spill } from './spill.ts'
@@ -27,7 +28,7 @@ export interface AdvanceParts {
   readonly schedule: SnapshotSchedule
   readonly flags: Flags
   readonly slice: Slice
-  readonly waiting: Waiting
+  readonly waiting: Patience
   readonly onlooker?: Onlooker
 }
 

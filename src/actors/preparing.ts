@@ -4,30 +4,22 @@
  */
 import type { SourceReader } from '../codec/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import type { Patience } from '../log/patience.ts'
 
 const FIRST_WAIT_MS = 100
 const MOST_WAIT_MS = 5000
 
-export interface Waiting {
-  isStopped(): boolean
-  onTrouble(error: Error): void
-}
-
-/**
- * Has the reader know what the chunk's records were written by. It is asked again until it knows all: while it learned one
- * thing it may have forgotten another (codec/avro/wireSource.ts), for this chunk or another's.
- */
-export async function prepared(reader: SourceReader, chunk: RawChunk, waiting: Waiting): Promise<void> {
-  for (let first = reader.prepare(chunk); first !== undefined; first = reader.prepare(chunk)) {
+/** Has the reader know what the chunk's records were written by. */
+export async function prepared(reader: SourceReader, chunk: RawChunk, waiting: Patience): Promise<void> {
+  const first = reader.prepare(chunk)
+  if (first !== undefined)
     await patiently(
       again(first, () => reader.prepare(chunk)),
       waiting,
     )
-    if (waiting.isStopped()) return
-  }
 }
 
-/** Whether the reader knows all of it now: it is asked right before it reads, since others may have had a turn. */
+/** Whether the reader knows all of it now: it is asked right before it reads, since what it knew it may have forgotten over another's chunk. */
 export function isPrepared(reader: SourceReader, chunk: RawChunk): boolean {
   const preparing = reader.prepare(chunk)
   preparing?.catch(() => {}) // met by whoever waits for it
@@ -47,7 +39,7 @@ export function again(first: Promise<void>, start: () => Promise<void> | undefin
 }
 
 /** Runs `start` until its promise resolves, or there is none, or waiting is no use any more. */
-export async function patiently(start: () => Promise<void> | undefined, waiting: Waiting): Promise<void> {
+export async function patiently(start: () => Promise<void> | undefined, waiting: Patience): Promise<void> {
   for (let waitMs = FIRST_WAIT_MS; !waiting.isStopped(); waitMs = Math.min(2 * waitMs, MOST_WAIT_MS)) {
     try {
       const started = start()

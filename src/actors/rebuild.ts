@@ -13,13 +13,13 @@
  */
 import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
-import { readWhilePassing } from '../log/patience.ts'
+import { type Patience, readWhilePassing } from '../log/patience.ts'
 import { recoverJournal } from './journalRecovery.ts'
 import { checkLoss, type LostRange, missingRanges, pastLost } from './loss.ts'
 import { countLost } from './lossCount.ts'
 import type { Memory } from './memory.ts'
 import type { PartitionOptions, PartitionRates } from './partitionOptions.ts'
-import { prepared, type Waiting } from './preparing.ts'
+import { prepared } from './preparing.ts'
 import { ReplayProgress, type ReplaySource, recordsBetween } from './progress.ts'
 import type { Quarantine } from './quarantine.ts'
 import { type ReplayParts, replayChunk } from './replayChunk.ts'
@@ -29,7 +29,7 @@ export interface RebuildOptions extends PartitionOptions {
   readonly parts: Omit<ReplayParts, 'position'>
   readonly memory: Memory
   readonly rates: PartitionRates
-  readonly waiting: Waiting
+  readonly waiting: Patience
 }
 
 /** What a view takes of `stateBytes` at the least: what is beyond it will not lie in memory. */

@@ -11,6 +11,7 @@ import { LogError } from './port.ts'
 const FIRST_WAIT_MS = 100
 const MOST_WAIT_MS = 5_000
 
+/** Of whoever waits for others: whether there is still somebody who waits, and who is told why. */
 export interface Patience {
   isStopped(): boolean
   onTrouble(error: Error): void

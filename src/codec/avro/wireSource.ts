@@ -63,7 +63,8 @@ export class AvroWireSource implements SourceReader {
       missing ??= new Set()
       missing.add(id)
     }
-    return missing && this.lookUp([...missing])
+    // Over what it learns it may forget what else the chunk needs: it is through when nothing is missing.
+    return missing && this.lookUp([...missing]).then(() => this.prepare(chunk))
   }
 
   ensure(writer: number): Promise<void> | undefined {
@@ -109,7 +110,7 @@ export class AvroWireSource implements SourceReader {
   }
 
   private async lookUp(ids: readonly number[]): Promise<void> {
-    // Room is made before, so that nothing of this chunk is forgotten before it is read.
+    // Room is made before, so that what is looked up here is there together.
     if (this.refused.size + ids.length > MAX_REFUSED) this.refused.clear()
     let next = 0
     const work = async (): Promise<void> => {

@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { prepared } from '../../../src/actors/preparing.ts'
 import { avscType } from '../../../src/codec/avro/transcode.ts'
 import { AvroWireSource } from '../../../src/codec/avro/wireSource.ts'
 import type { RegistryClient } from '../../../src/codec/registry.ts'
@@ -54,15 +53,14 @@ describe('records in wire format', () => {
     })
   })
 
-  test('of so many made-up ids that some are forgotten are refused all the same: the reader is asked until it knows', async () => {
+  test('of so many made-up ids that some are forgotten are refused all the same: what a chunk needs is there when it is prepared', async () => {
     const registry = { schemaOf: async (id: number) => ({ reason: `no schema ${id}` }) } as unknown as RegistryClient
     const reader = new AvroWireSource(viewSource({ type: 'avro', registry: { url: server.url } }), registry, LIMITS)
-    const waiting = { isStopped: () => false, onTrouble: (error: Error) => expect.fail(error.message) }
     const made = Array.from({ length: 99_999 }, (_, k) => wire(1_000 + k, one))
-    await prepared(reader, chunkOf(made), waiting)
+    await reader.prepare(chunkOf(made))
     // Room for the others is made by forgetting, of all, the first, which this chunk needs too.
     const chunk = chunkOf([wire(1_000, one), wire(1, one), wire(2, one)])
-    await prepared(reader, chunk, waiting)
+    await reader.prepare(chunk)
     const batch = new EventBatch()
     reader.read(chunk, batch)
     expect([0, 1, 2].map((i) => batch.refusals.get(i))).toEqual(['no schema 1000', 'no schema 1', 'no schema 2'])
