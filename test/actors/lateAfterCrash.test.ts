@@ -2,26 +2,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type EventBatch, VIEW } from '../../src/join/event.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { type Event, post, writeWorld } from '../support/pageWorld.ts'
-import { type TempDir, tempDir } from '../support/tempDir.ts'
+import { type Event, post } from '../support/pageWorld.ts'
 import { until } from '../support/until.ts'
 
 const START_MS = 1_700_000_000_000
 /** The time of the view that crashes its actor, once. */
 const CRASH_MS = START_MS + 1_001
 
-let dir: TempDir
 let world: InsideWorld
 beforeAll(async () => {
-  dir = await tempDir()
   const node = { embedded: { partitions: 1 }, journal: false }
-  const configFolder = await writeWorld(dir.path, { name: 'late', node, time: { idleAfter: '10m' } })
-  world = await InsideWorld.open({ configFolder })
+  world = await InsideWorld.open({ pipeline: { name: 'late', node, time: { idleAfter: '10m' } } })
 })
-afterAll(async () => {
-  await world.close()
-  await dir.remove()
-})
+afterAll(() => world.close())
 
 function view(id: string, user: string, atMs: number): Event {
   return { view_id: id, user_id: user, item_id: 'i', event_time: atMs }

@@ -4,11 +4,10 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Explainer } from '../../src/explain/explain.ts'
+import { ENGAGEMENTS, VIEWS } from '../../src/generate/event.ts'
 import type { Explanation } from '../../src/inspect/explanation.ts'
-import { BatchedTopic } from '../../src/sinks/batches.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { type Event, writeWorld } from '../support/pageWorld.ts'
-import { type TempDir, tempDir } from '../support/tempDir.ts'
+import type { Event } from '../support/pageWorld.ts'
 
 const SECOND = 1_000
 const VIEW_MS = 1_700_000_000_000
@@ -16,49 +15,36 @@ const USER = 'u'
 /** Of these the last is still pending at the end. */
 const VIEWS_AT_MS = [0, 200, 30 * SECOND, 60 * SECOND]
 
-let dir: TempDir
 let world: InsideWorld
 let told: Explanation
 
 beforeAll(async () => {
-  dir = await tempDir()
   const time = { alignWithin: '20s', rememberSealed: '10m' }
   const node = { embedded: { partitions: 1 } }
-  const configFolder = await writeWorld(dir.path, { name: 'backlog', time, node })
-  world = await InsideWorld.open({ configFolder })
-  const writer = await world.log.writer()
-  const [views, engagements] = world.topics.map((topic) => new BatchedTopic(topic, 'none', writer))
-  await writeBacklog(views, engagements)
+  world = await InsideWorld.open({ pipeline: { name: 'backlog', time, node } })
+  await writeBacklog()
   await world.start()
   await world.reached('samples', VIEWS_AT_MS.length - 1)
-  await write(engagements, click(USER, VIEW_MS + 100, 'v'))
+  await world.append(ENGAGEMENTS, click(USER, VIEW_MS + 100, 'v'))
   await world.reached('late', 1)
-  await writer.close()
   await world.node.stop()
   told = await new Explainer(await world.explainerOptions()).explain({ sampleId: 'v' })
 }, 120_000)
 
-afterAll(async () => {
-  await world.close()
-  await dir.remove()
-})
+afterAll(() => world.close())
 
 /**
  * Before any node runs. The user's click lies 15 seconds behind the view by the clicks' own clock; the views go on after
  * 30, which a node does not come to before the clicks are within 20 of that.
  */
-async function writeBacklog(views: BatchedTopic, engagements: BatchedTopic): Promise<void> {
-  for (const [k, atMs] of VIEWS_AT_MS.entries())
-    await write(views, k === 0 ? viewOf('v', USER, VIEW_MS) : viewOf(`other-${k}`, 'other', VIEW_MS + atMs))
-  for (let k = 0; k <= 15; k++) await write(engagements, click('other', VIEW_MS + k * SECOND, 'other-1'))
-  await write(engagements, click(USER, VIEW_MS + 500, 'v'))
-  for (const atMs of [30 * SECOND, 60 * SECOND]) await write(engagements, click('other', VIEW_MS + atMs, 'other-1'))
-}
-
-async function write(topic: BatchedTopic, event: Event): Promise<void> {
-  const [key, value] = [Buffer.from(event.user_id), Buffer.from(JSON.stringify(event))]
-  topic.add(0, VIEW_MS, key, 0, key.length, value, 0, value.length)
-  await topic.flush()
+async function writeBacklog(): Promise<void> {
+  const views = VIEWS_AT_MS.map((atMs, k) =>
+    k === 0 ? viewOf('v', USER, VIEW_MS) : viewOf(`other-${k}`, 'other', VIEW_MS + atMs),
+  )
+  const others = (...seconds: number[]) => seconds.map((at) => click('other', VIEW_MS + at * SECOND, 'other-1'))
+  await world.append(VIEWS, ...views)
+  const before = Array.from({ length: 16 }, (_, second) => second)
+  await world.append(ENGAGEMENTS, ...others(...before), click(USER, VIEW_MS + 500, 'v'), ...others(30, 60))
 }
 
 const viewOf = (id: string, user: string, atMs: number): Event => ({

@@ -3,17 +3,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Explainer } from '../../src/explain/explain.ts'
 import type { Explanation } from '../../src/inspect/explanation.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { post, writeWorld } from '../support/pageWorld.ts'
-import { type TempDir, tempDir } from '../support/tempDir.ts'
+import { post } from '../support/pageWorld.ts'
 
-let dir: TempDir
 let world: InsideWorld
 let told: Explanation
 
 beforeAll(async () => {
-  dir = await tempDir()
-  const configFolder = await writeWorld(dir.path, { name: 'silence', node: { embedded: { partitions: 1 } } })
-  world = await InsideWorld.open({ configFolder })
+  world = await InsideWorld.open({ pipeline: { name: 'silence', node: { embedded: { partitions: 1 } } } })
   const server = await world.serve()
   const view = { view_id: 'v', user_id: 'u', item_id: 'i', event_time: Date.now() }
   await post(server.url, world.topics[0], [view])
@@ -27,10 +23,7 @@ beforeAll(async () => {
   told = await new Explainer(await world.explainerOptions()).explain({ sampleId: 'v' })
 }, 120_000)
 
-afterAll(async () => {
-  await world.close()
-  await dir.remove()
-})
+afterAll(() => world.close())
 
 test('a click that came when silence had sealed its view is told as late, with what the log alone would say', () => {
   expect(told).toMatchObject({ status: 'sealed', emission: { agrees: false, labels: { click: 0 } } })

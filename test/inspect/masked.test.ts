@@ -14,8 +14,6 @@ import type { UsersAnswer } from '../../src/inspect/users.ts'
 import { type EventBatch, VIEW } from '../../src/join/event.ts'
 import { BatchedTopic } from '../../src/sinks/batches.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { writeWorld } from '../support/pageWorld.ts'
-import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const NAME = 'masked'
 const MARK = 'zzmark'
@@ -37,7 +35,6 @@ const LOOK_MS = 50
 const SAMPLES = USERS.length * 2 + 2
 const COUNTS = { '/late': 3, '/orphans': USERS.length, '/dead': 2 }
 
-let dir: TempDir
 let world: InsideWorld
 let server: ControlServer
 const logged: string[] = []
@@ -141,14 +138,13 @@ async function sendForeign(): Promise<void> {
 }
 
 beforeAll(async () => {
-  dir = await tempDir()
-  const config = await writeWorld(dir.path, {
+  const pipeline = {
     name: NAME,
     node: { embedded: { partitions: 1 } },
     time: { idleAfter: '10m' },
     fields: { engagementId: 'engagement_id' },
-  })
-  world = await InsideWorld.open({ configFolder: config })
+  }
+  world = await InsideWorld.open({ pipeline })
   const keep = (fields: object, message: string): void => void logged.push(JSON.stringify({ ...fields, message }))
   server = await world.serve({
     control: { mask: true, tokens: TOKENS },
@@ -164,7 +160,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await server?.close()
   await world?.close()
-  await dir?.remove()
 })
 
 async function durable(): Promise<void> {

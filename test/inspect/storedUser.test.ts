@@ -8,8 +8,7 @@ import type { ControlServer } from '../../src/inspect/server.ts'
 import type { UserAnswer } from '../../src/inspect/userAnswer.ts'
 import type { UsersAnswer } from '../../src/inspect/users.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
-import { type Event, post, writeWorld } from '../support/pageWorld.ts'
-import { type TempDir, tempDir } from '../support/tempDir.ts'
+import { type Event, post } from '../support/pageWorld.ts'
 import { until } from '../support/until.ts'
 
 const NAME = 'stored'
@@ -20,7 +19,6 @@ const PATIENCE = { withinMs: 30_000 }
 const OTHERS = 100
 const ROUNDS = 40
 
-let dir: TempDir
 let world: InsideWorld
 let server: ControlServer
 const startMs = Date.now()
@@ -59,20 +57,18 @@ function inMemory() {
 }
 
 beforeAll(async () => {
-  dir = await tempDir()
-  const configFolder = await writeWorld(dir.path, {
+  const pipeline = {
     name: NAME,
     node: { embedded: { partitions: 1 }, memory: { state: '128KiB' }, commitEvery: '50ms' },
     time: { idleAfter: '10m' },
-  })
-  world = await InsideWorld.open({ configFolder })
+  }
+  world = await InsideWorld.open({ pipeline })
   server = await world.serve()
 })
 
 afterAll(async () => {
   await server?.close()
   await world?.close()
-  await dir?.remove()
 })
 
 test('a stored user is told as it was when it was live, and stays asleep', { timeout: 120_000 }, async () => {

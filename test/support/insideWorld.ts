@@ -24,6 +24,8 @@ import { LEDGER_FIELDS, type LedgerField } from '../../src/join/ledger.ts'
 import type { BeforeRecord } from '../../src/join/turn.ts'
 import type { JournalStore } from '../../src/journal/port.ts'
 import type { Log } from '../../src/log/port.ts'
+import { BatchedTopic } from '../../src/sinks/batches.ts'
+import { type Event, type WorldOptions, writeWorld } from './pageWorld.ts'
 import { type TempDir, tempDir } from './tempDir.ts'
 import { until } from './until.ts'
 
@@ -37,7 +39,8 @@ export interface ServeOptions {
 }
 
 export interface InsideOptions {
-  readonly configFolder?: string
+  /** Written for this world: a pipeline of JSON events. Default: the project's own configuration. */
+  readonly pipeline?: WorldOptions
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -49,8 +52,9 @@ export class InsideWorld {
   private readonly folder: TempDir
   private readonly journal: JournalStore
 
-  static async open({ configFolder = 'config', env = {} }: InsideOptions = {}): Promise<InsideWorld> {
+  static async open({ pipeline, env = {} }: InsideOptions = {}): Promise<InsideWorld> {
     const folder = await tempDir()
+    const configFolder = pipeline === undefined ? 'config' : await writeWorld(folder.path, pipeline)
     const config = loadConfig(configFolder, { POSTVIEW_DATA_DIR: join(folder.path, 'data'), ...env })
     const log = await openLog(config, 'inside', SILENT)
     const { sources, limits } = config.pipeline
@@ -139,6 +143,18 @@ export class InsideWorld {
     })
     await target.close()
     return answers
+  }
+
+  /** Appends events to a source as they are, each a batch of its own, whether a node runs or not. Of one partition. */
+  async append(source: number, ...events: readonly Event[]): Promise<void> {
+    const writer = await this.log.writer()
+    const topic = new BatchedTopic(this.topics[source], 'none', writer)
+    for (const event of events) {
+      const [key, value] = [Buffer.from(event.user_id), Buffer.from(JSON.stringify(event))]
+      topic.add(0, event.event_time, key, 0, key.length, value, 0, value.length)
+      await topic.flush()
+    }
+    await writer.close()
   }
 
   count(field: LedgerField): number {

@@ -70,6 +70,8 @@ export interface Event {
   readonly event_time: number
   readonly type?: string
   readonly value?: number
+  /** Of any length, where a test wants large events. */
+  readonly surface?: string
 }
 
 export async function post(url: string, topic: string, events: readonly Event[], token?: string): Promise<void> {
