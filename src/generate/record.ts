@@ -58,8 +58,7 @@ export class RecordMaker {
   json(event: GeneratedEvent): string {
     const record: Json = this.type === undefined ? {} : (filler(this.type, '', this.random(event)) as Json)
     for (const [path, value] of this.mapped(event)) {
-      const isNumber = value !== null && this.type !== undefined && isNumeric(typeAt(this.type, path))
-      putAt(record, path, isNumber ? Number(value) : value)
+      putAt(record, path, value !== null && this.isNumber(path) ? Number(value) : value)
     }
     return JSON.stringify(record, (_key, value) => (Buffer.isBuffer(value) ? value.toString('latin1') : value))
   }
@@ -87,14 +86,15 @@ export class RecordMaker {
     if (event.source === VIEWS) return mapped
     if (fields.value !== undefined) mapped.push([fields.value, value])
     if (fields.type !== undefined && 'path' in fields.type) mapped.push([fields.type.path, type])
-    if (fields.engagementId !== undefined)
-      mapped.push([fields.engagementId, this.engagementId(fields.engagementId, event)])
+    if (fields.engagementId !== undefined) {
+      const prefix = this.isNumber(fields.engagementId) ? '' : 'engagement-'
+      mapped.push([fields.engagementId, `${prefix}${event.number}`])
+    }
     return mapped
   }
 
-  private engagementId(path: readonly string[], { number }: GeneratedEvent): string {
-    const isNumber = this.type !== undefined && isNumeric(typeAt(this.type, path))
-    return isNumber ? String(number) : `engagement-${number}`
+  private isNumber(path: readonly string[]): boolean {
+    return this.type !== undefined && isNumeric(typeAt(this.type, path))
   }
 
   private timeOf(event: GeneratedEvent): number {

@@ -93,7 +93,7 @@ export interface ExplainedEngagement extends Place {
   readonly duplicateOf: Place | null
   /** The view that it belongs to; null for none. */
   readonly owner: (Place & { readonly sampleId: string; readonly timeMs: number }) | null
-  /** The watermark at which it was decided. */
+  /** The watermark at which it was decided; null while it is not, and where that is not known. */
   readonly decidedAtMs: number | null
 }
 

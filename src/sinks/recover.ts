@@ -58,13 +58,14 @@ async function recoverOne(folder: string, name: string, part: PartName, counts: 
   try {
     const size = (await file.stat()).size
     const whole = await (part.extension === 'avro' ? wholeBlocks(file) : wholeLines(file))
-    const isEmpty = whole.records === 0
-    if (!isEmpty && whole.bytes < size) await file.truncate(whole.bytes)
-    if (!isEmpty) await file.sync()
-    const done = isEmpty ? discard(folder, name) : publish(folder, name, part.finalName)
+    if (whole.records > 0) {
+      if (whole.bytes < size) await file.truncate(whole.bytes)
+      await file.sync()
+    }
+    const done = whole.records > 0 ? publish(folder, name, part.finalName) : discard(folder, name)
     if ((await unlessGone(done.then(() => true))) === undefined) return
     counts.tornBytes += size - whole.bytes
-    counts.files += isEmpty ? 0 : 1
+    counts.files += whole.records > 0 ? 1 : 0
     counts.records += whole.records
   } finally {
     await file.close()

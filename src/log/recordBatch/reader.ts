@@ -31,7 +31,7 @@ export interface ReadOptions {
   /** Records below are skipped. */
   readonly fromOffset: number
   readonly highWatermark: number
-  /** Of one compressed batch. */
+  /** Of one compressed batch; and of a fetch no more batches are inflated once they come to it together. */
   readonly maxInflatedBytes: number
   readonly abortedTransactions?: readonly AbortedTransaction[]
 }
