@@ -8,6 +8,7 @@ import type { Admin, Kafka, Producer } from 'kafkajs'
 import { decompressFrameSync } from 'lz4-napi'
 import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
+import { newTopics } from './newTopics.ts'
 import type { RawEvent } from './traffic.ts'
 
 // Required, so that it is the same copy whoever else loads it.
@@ -28,10 +29,10 @@ export async function openKafkaWorld(brokers: string, partitions = PARTITIONS): 
   const admin = client.admin()
   const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
   await Promise.all([admin.connect(), producer.connect()])
-  await admin.createTopics({
-    topics: TOPICS.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: 1 })),
-    waitForLeaders: true,
-  })
+  await newTopics(
+    admin,
+    TOPICS.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: 1 })),
+  )
   return new KafkaWorld(brokers, partitions, client, admin, producer)
 }
 

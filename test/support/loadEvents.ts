@@ -8,14 +8,12 @@
  *
  * How it fails: with what the broker says.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs from 'kafkajs'
+import { newTopics } from './newTopics.ts'
 import { plainKafka } from './plainClient.ts'
 import type { Random } from './random.ts'
 import type { TestEvent } from './testSource.ts'
 
-const KNOWN_TRIES = 100
-const KNOWN_WAIT_MS = 100
 /** More in one call make kafkajs slow: it copies the list once a message. */
 const SEND_RECORDS = 1000
 
@@ -76,19 +74,11 @@ export class Loader {
   async createTopics(topics: readonly string[], partitions: number): Promise<void> {
     const admin = this.client.admin()
     await admin.connect()
-    await admin.createTopics({
-      // kafkajs's own wait fails where a busy broker does not know a topic yet that its controller has made.
-      waitForLeaders: false,
-      topics: topics.map((topic) => ({
-        topic,
-        numPartitions: partitions,
-        configEntries: [{ name: 'retention.ms', value: '-1' }],
-      })),
-    })
-    for (let tries = 0; !(await isKnown(admin, topics)); tries++) {
-      if (tries === KNOWN_TRIES) throw new Error(`the broker does not come to know ${topics}`)
-      await sleep(KNOWN_WAIT_MS)
-    }
+    const configEntries = [{ name: 'retention.ms', value: '-1' }]
+    await newTopics(
+      admin,
+      topics.map((topic) => ({ topic, numPartitions: partitions, configEntries })),
+    )
     await admin.disconnect()
     await this.producer.connect()
   }
@@ -104,15 +94,5 @@ export class Loader {
 
   close(): Promise<void> {
     return this.producer.disconnect()
-  }
-}
-
-async function isKnown(admin: kafkajs.Admin, topics: readonly string[]): Promise<boolean> {
-  try {
-    const known = await admin.fetchTopicMetadata({ topics: [...topics] })
-    return known.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
-  } catch (error) {
-    if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') return false
-    throw error
   }
 }

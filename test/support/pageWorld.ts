@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Explanation } from '../../src/inspect/explanation.ts'
+import { newTopics } from './newTopics.ts'
 
 /** An id as nobody should have one. */
 export const HOSTILE = `<img src=x onerror="document.title='owned'">"'&#x27;\u202e`
@@ -59,7 +60,7 @@ export async function makeTopics(brokers: string, name: string, partitions = 4):
   const admin = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   const topics = ['views', 'engagements'].map((topic) => ({ topic: `${name}-${topic}`, numPartitions: partitions }))
-  await admin.createTopics({ topics, waitForLeaders: true })
+  await newTopics(admin, topics)
   await admin.disconnect()
 }
 
