@@ -3,7 +3,7 @@
  *
  *   chunk -> columns -> admit (clocks, keying) -> a turn a user -> order -> encode -> sinks        commit
  *
- * Owns: the join state, the user actors, the inbox, the positions. Nothing else touches them. Invariants:
+ * Owns: the join state, the user actors, the positions. Nothing else touches them. Invariants:
  * 1. One thing at a time: a chunk, a tick, a capture of what is to be committed, each runs to its end (`turnstile`).
  * 2. Until replay is through nothing is emitted, sealed or counted.
  * 3. `position` says what was joined; a record below it is skipped uncounted, whatever the log client hands in.
@@ -12,24 +12,20 @@
  * `onFailed`, and the partition stops where it is: nothing after it is committed.
  */
 import { admitTick } from '../join/batch.ts'
-import { EventBatch } from '../join/event.ts'
 import { JoinState } from '../join/state.ts'
 import { takeTurn } from '../join/turn.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { type AdvanceParts, advance, type InHand } from './advance.ts'
-import { admitChunk, Flags, LateInReplay, skipBelow } from './arrival.ts'
+import { admitChunk, Flags, LateInReplay } from './arrival.ts'
 import { captureOf } from './capture.ts'
-import { Gate } from './gate.ts'
-import { Inbox } from './inbox.ts'
+import { Feed } from './feed.ts'
 import { type LostRange, mergeLost } from './loss.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
 import { takeOver } from './pipelineMark.ts'
 import type { Position } from './position.ts'
-import { isPrepared, prepared } from './preparing.ts'
 import type { ReplayView } from './progress.ts'
-import { Pump } from './pump.ts'
 import { Quarantine } from './quarantine.ts'
 import { Rebuild, type Recovered } from './rebuild.ts'
 import { Restarter } from './restarter.ts'
@@ -60,8 +56,7 @@ export class Partition {
   private readonly rebuild: Rebuild
   readonly restarter: Restarter
   private readonly output: PartitionOutput
-  private readonly inbox: Inbox
-  private readonly batch = new EventBatch()
+  private readonly feed: Feed
   private readonly flags = new Flags()
   private quarantine: Quarantine
   private readonly neededFloor: Float64Array
@@ -74,11 +69,6 @@ export class Partition {
   private replaying = true
   isStopped = false
   private failure: Error | undefined
-  private readonly gate = new Gate()
-  private readonly pump = new Pump(
-    () => this.next(),
-    ({ source, chunk }) => this.take(source, chunk),
-  )
   private readonly turnstile = new Turnstile((error) => this.fail(error))
 
   constructor(options: PartitionOptions) {
@@ -95,7 +85,6 @@ export class Partition {
       emissions: this.rates.emissions,
       onDead: (source, offset, decided) => this.quarantine.write(source, offset, decided),
     })
-    this.inbox = new Inbox({ ...options, sources, limitBytes: options.inboxBytes })
     this.users = new Users(
       options.system,
       `partition-${options.partition}`,
@@ -115,9 +104,14 @@ export class Partition {
     this.schedule = new SnapshotSchedule(options, { state, users, store, spill, turnstile })
     const kept = { state, store, spill, flags, schedule: this.schedule }
     this.parts = { ...kept, users, memory, output, waiting, onlooker: options.onlooker, slice: new Slice() }
+    const { position, endOffset, coveredTo, rates } = this
+    this.feed = new Feed(options, {
+      ...{ state, turnstile, waiting, position, endOffset },
+      isReplaying: () => this.replaying,
+      join: (source, chunk) => this.join(source, chunk),
+    })
     const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())
-    const { batch, position, coveredTo, rates } = this
-    const replayParts = { state, batch, store, flags, lateInReplay, coveredTo }
+    const replayParts = { state, batch: this.feed.batch, store, flags, lateInReplay, coveredTo }
     this.rebuild = new Rebuild({ ...options, parts: replayParts, memory, rates, waiting })
     this.restarter = new Restarter({
       ...options,
@@ -135,11 +129,11 @@ export class Partition {
   }
 
   get bufferedBytes(): number {
-    return this.inbox.bytes
+    return this.feed.bytes
   }
 
   isPaused(source: number): boolean {
-    return this.inbox.isPaused(source)
+    return this.feed.isPaused(source)
   }
 
   /** Why it stands still, where it does: nothing after that is committed. */
@@ -185,25 +179,23 @@ export class Partition {
       this.replaying = false
     })
     return restored.then(
-      () => void this.pump.run(),
+      () => void this.feed.run(),
       () => {}, // told to `onFailed`
     )
   }
 
   /** A fetched chunk; kept until its turn comes. */
   offer(source: number, chunk: RawChunk): void {
-    if (this.isStopped || this.gate.isQuiet) return
+    if (this.isStopped || this.feed.gate.isQuiet) return
     this.endOffset[source] = Math.max(chunk.highWatermark, chunk.nextOffset)
-    this.inbox.put(source, chunk)
-    void this.pump.run()
+    this.feed.put(source, chunk)
   }
 
   /** An answer of the log about a source's end; `askedAtMs` is when it was asked for (monotonic). */
   heardEnd(source: number, endOffset: number, askedAtMs: number): void {
     this.endOffset[source] = endOffset
     if (this.replaying) return
-    if (this.inbox.waiting(source) === 0 && this.position[source] >= endOffset)
-      this.state.clocks.atEnd(source, askedAtMs)
+    if (this.feed.isEmpty(source) && this.position[source] >= endOffset) this.state.clocks.atEnd(source, askedAtMs)
     else this.state.clocks.behind(source)
   }
 
@@ -218,10 +210,10 @@ export class Partition {
   /** After answers: what the moved clocks made due is done. */
   tick(): Promise<void> {
     if (this.replaying) return Promise.resolve()
-    void this.pump.run()
+    void this.feed.run()
     return this.turnstile.run(async () => {
       const s = this.state
-      if (this.isStopped || this.gate.isHeld || s.clocks.watermarkMs <= s.lastWatermarkMs) return
+      if (this.isStopped || this.feed.gate.isHeld || s.clocks.watermarkMs <= s.lastWatermarkMs) return
       admitTick(s)
       await this.advance()
       this.output.push()
@@ -265,8 +257,8 @@ export class Partition {
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
       await this.store.acknowledge(epoch, batchNumber, { offsets, watermarkMs: position.watermarkMs })
       if (this.memory.isOver) await this.memory.evict()
-      this.gate.isStarved = false
-      void this.pump.run()
+      this.feed.gate.isStarved = false
+      void this.feed.run()
     })
   }
 
@@ -292,32 +284,28 @@ export class Partition {
 
   /** Where the log is to be read from for this source: behind what waits in the inbox. */
   fetchFrom(source: number): number {
-    return Math.max(this.inbox.endOf(source) ?? this.position[source], this.lows[source])
+    return Math.max(this.feed.endOf(source) ?? this.position[source], this.lows[source])
   }
 
   /** What is in hand is finished; nothing more is joined, sealed or decided until `release`. */
   hold(): void {
-    this.gate.isHeld = true
+    this.feed.gate.isHeld = true
   }
 
   /** The partition was kept through a rebalance. */
   release(): void {
-    this.gate.isHeld = false
-    if (this.failure === undefined) this.inbox.pauseAgain()
-    else for (const source of this.position.keys()) this.options.pause(source)
-    void this.pump.run()
+    this.feed.release()
   }
 
   /** Takes no further chunk; what is in hand is finished. */
   quiesce(): void {
-    this.gate.isQuiet = true
-    this.inbox.clear()
+    this.feed.quiesce()
   }
 
   /** Gives up everything; resolves when what is in hand is done. */
   async stop(): Promise<void> {
     this.isStopped = true
-    this.inbox.clear()
+    this.feed.clear()
     await this.schedule.stop()
     await this.turnstile.idle
     this.users.stop()
@@ -326,53 +314,25 @@ export class Partition {
 
   /** Resolves when no chunk waits any more. */
   async drained(): Promise<void> {
-    await this.pump.run()
+    await this.feed.run()
     await this.turnstile.idle
   }
 
-  private next(): { source: number; chunk: RawChunk } | undefined {
-    if (this.isStopped || this.gate.isShut || this.replaying) return undefined
-    return this.inbox.take(this.progress)
-  }
-
   private readonly isQuarantined = (source: number, offset: number): boolean => this.quarantine.has(source, offset)
-
-  private readonly progress = {
-    highestMs: (source: number): number => this.state.clocks.highestMs[source],
-    hasMore: (source: number): boolean => this.position[source] < this.endOffset[source],
-  }
 
   /** It cannot go on: what was committed stands, nothing after it is. */
   fail(error: Error): void {
     if (this.isStopped) return
     this.isStopped = true
     this.failure = error
-    this.inbox.clear()
-    for (const source of this.position.keys()) this.options.pause(source)
+    this.feed.clear()
+    this.feed.pauseAll()
     this.options.onFailed(error)
   }
 
-  /** What others must give first (preparing.ts) is waited for beside all else: commits, ticks and rebalances go on. */
-  private async take(source: number, chunk: RawChunk): Promise<void> {
-    while (!(await this.turnstile.run(() => this.tryRead(source, chunk))))
-      await prepared(this.options.readers[source], chunk, this.parts.waiting)
-  }
-
-  private async tryRead(source: number, chunk: RawChunk): Promise<boolean> {
-    if (this.isStopped || chunk.nextOffset <= this.position[source]) return true
-    const reader = this.options.readers[source]
-    if (this.gate.isShut) this.inbox.putBack(source, chunk)
-    else if (!isPrepared(reader, chunk)) return false
-    else {
-      reader.read(chunk, this.batch)
-      skipBelow(this.batch, this.position[source])
-      await this.join(source, this.inbox.inStep(source, chunk, this.batch, this.state.rules.basis, this.progress))
-    }
-    return true
-  }
-
   private async join(source: number, chunk: RawChunk): Promise<void> {
-    const { batch, state: s } = this
+    const { state: s, feed } = this
+    const { batch, gate } = feed
     const startedMs = this.options.clock.monotonicMs()
     s.clocks.heard(source, startedMs)
     const { partition, partitions, clock } = this.options
@@ -387,10 +347,10 @@ export class Partition {
     this.chunk = undefined
     chunk.release?.()
     await this.memory.balance()
-    if (this.memory.isStarved) this.gate.starve(this.options.commitSoon)
+    if (this.memory.isStarved) gate.starve(this.options.commitSoon)
     this.rates.recordsJoined += batch.count
     this.rates.batches.add(this.options.clock.monotonicMs() - startedMs)
-    if (this.inbox.bytes === 0) this.output.push()
+    if (feed.bytes === 0) this.output.push()
     if (this.output.isFull) await this.output.flush()
   }
 

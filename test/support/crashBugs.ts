@@ -63,7 +63,7 @@ export const CRASH_BUGS: readonly CrashBug[] = [
         find: 'await Promise.all(changed.map(([p]) => p.flushed()))',
         replace: 'void 0',
       },
-      { file: 'actors/partition.ts', find: 'if (this.inbox.bytes === 0) this.output.push()', replace: '' },
+      { file: 'actors/partition.ts', find: 'if (feed.bytes === 0) this.output.push()', replace: '' },
       { file: 'actors/capture.ts', find: 'output.push()', replace: '' },
     ],
   },
