@@ -19,10 +19,11 @@ export interface CaptureOptions {
   readonly quarantine: Quarantine
   readonly store: Store
   readonly lost: readonly LostRange[]
+  readonly owner: string
 }
 
 export function captureOf(options: CaptureOptions): Capture {
-  const { state: s, topics, position, neededFloor, quarantine, store, output, lost, cut } = options
+  const { state: s, topics, position, neededFloor, quarantine, store, output, lost, owner, cut } = options
   const sources = new Map(
     topics.map((topic, source) => {
       const offset = position[source]
@@ -42,6 +43,7 @@ export function captureOf(options: CaptureOptions): Capture {
       ledger: [...s.ledger],
       pipeline: markOf(s),
       lost,
+      owner,
     },
     batchNumber: s.batchNumber,
     epoch: store.capture(),

@@ -3,7 +3,8 @@
  *
  * The mark and the notes beside stored users say which commits stand behind them. A journal of another pipeline, or one
  * that is ahead of the commit in anything that cannot be cut off, is forgotten; segments beyond the commit, behind a gap
- * or damaged are cut off. What is then missing is replayed from the log, by the same code.
+ * or damaged are cut off, and those that another has joined otherwise: who owned the partition since may have found late
+ * or refused what they say was accepted, or accepted it. What is then missing is replayed from the log, by the same code.
  */
 import type { SourceReader } from '../codec/port.ts'
 import { findUser } from '../join/decide.ts'
@@ -34,6 +35,8 @@ export interface JournalRecoveryOptions {
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
   readonly watermarkMs: number
+  /** Who made the commit. */
+  readonly owner?: string
   /** What was accepted as lost before: the journal has a gap there. */
   readonly lost: readonly LostRange[]
   /** Per source, of the newest shared snapshot, where there is one: the lowest offset that it still needs. */
@@ -68,6 +71,7 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<J
   try {
     const mark = await readMark(options)
     if (typeof mark === 'string') return forget(options, mark)
+    if (mark.owner !== options.owner) await options.journal.cut(mark.upTo + 1)
     const stored = await adoptAll(options, mark)
     if (typeof stored === 'string') return forget(options, stored)
     return await use(options, mark, stored)
@@ -120,6 +124,7 @@ async function adoptStored(options: JournalRecoveryOptions, mark: Mark): Promise
   for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
     const note = decodeNote(bytes, options.topics.length)
     if (isAhead(note.commit, options)) return 'a stored user is ahead of the commit'
+    if (note.segment > mark.upTo && mark.owner !== options.owner) return 'a stored user is another owner’s'
     lastSegment = Math.max(lastSegment, note.segment)
     if (dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
       store.awaits(key)
@@ -135,8 +140,8 @@ async function adoptStored(options: JournalRecoveryOptions, mark: Mark): Promise
 async function use(options: JournalRecoveryOptions, mark: Mark, stored: Stored): Promise<JournalRecovery> {
   const { store } = options
   const { needed, asleep, lastSegment } = stored
+  await store.resume(mark, lastSegment)
   for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
-  store.resume(mark.first, lastSegment, mark.wholeFrom)
   // An older journal may end below what the commit needs, where retention may have passed the log.
   const coveredTo = mark.begins.map((begin, source) => Math.max(begin, options.neededFrom[source]))
   return new SegmentReplay(options, asleep, Float64Array.from(coveredTo)).run()

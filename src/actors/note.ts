@@ -24,7 +24,13 @@ export interface Mark extends CommitPoint {
   readonly fingerprint: string
   /** Per source: the first offset that the kept segments cover. */
   readonly begins: readonly number[]
-  /** Offsets and watermark are the acknowledged commit's behind the last trim. */
+  /** Up to this segment all is as the commit of these offsets and this watermark has it. */
+  readonly upTo: number
+  /**
+   * Whose commits have what lies in the segments behind: another's, of the same offsets, may have decided otherwise there
+   * (what is late, or refused, hangs on when it was read).
+   */
+  readonly owner?: string
   /**
    * Per source, where a shared snapshot gave the state: below it the journal has not everything that was needed then, and
    * is of use only to a commit that needs nothing below it.
@@ -32,7 +38,7 @@ export interface Mark extends CommitPoint {
   readonly wholeFrom?: readonly number[]
 }
 
-const MARK_VERSION = 2
+const MARK_VERSION = 3
 
 export function encodeMark(mark: Mark): Buffer {
   const watermarkMs = Number.isFinite(mark.watermarkMs) ? mark.watermarkMs : null

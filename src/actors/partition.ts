@@ -11,6 +11,7 @@
  * How it fails: what it cannot deal with (a miskeyed record, an output that cannot be written) is told once to
  * `onFailed`, and the partition stops where it is: nothing after it is committed.
  */
+import { randomBytes } from 'node:crypto'
 import { admitTick } from '../join/batch.ts'
 import { JoinState } from '../join/state.ts'
 import { takeTurn } from '../join/turn.ts'
@@ -36,8 +37,12 @@ import { Store } from './store.ts'
 import { Turnstile } from './turnstile.ts'
 import { Users } from './users.ts'
 
+const OWNER_BYTES = 6
+
 export class Partition {
   readonly index: number
+  /** Of this ownership of the partition, from one assignment on: what its commits and its journal are known by. */
+  readonly owner = randomBytes(OWNER_BYTES).toString('base64url')
   readonly state: JoinState
   readonly users: Users
   readonly rates = newRates()
@@ -61,6 +66,8 @@ export class Partition {
   private quarantine: Quarantine
   private readonly neededFloor: Float64Array
   private lost: readonly LostRange[] = []
+  /** Who made the commit that this was begun from. */
+  private committedBy: string | undefined
   /** Per source: where the log began when this was begun. */
   private lows: readonly number[] = []
   /** Per source: up to where the journal has everything. */
@@ -112,7 +119,7 @@ export class Partition {
     })
     const lateInReplay = new LateInReplay(options.rules, sources, options.makeClocks?.())
     const replayParts = { state, batch: this.feed.batch, store, flags, lateInReplay, coveredTo }
-    this.rebuild = new Rebuild({ ...options, parts: replayParts, memory, rates, waiting })
+    this.rebuild = new Rebuild({ ...options, parts: replayParts, memory, rates, waiting, owner: this.owner })
     this.restarter = new Restarter({
       ...options,
       state,
@@ -157,6 +164,7 @@ export class Partition {
     this.position.set(sources.map((source) => source.offset))
     this.neededFloor.set(sources.map((source) => source.neededFrom))
     this.lost = at.lost ?? []
+    this.committedBy = at.owner
     this.lows = this.options.topics.map((topic) => lows.get(topic)!)
   }
 
@@ -165,10 +173,10 @@ export class Partition {
     const restored = this.turnstile.run(async () => {
       if (this.isStopped) return
       this.quarantine = quarantine
-      const { lows, lost } = this
+      const { lows, lost, committedBy: owner } = this
       const [offsets, neededFrom] = [[...this.position], [...this.neededFloor]]
-      const target = { offsets, neededFrom, lows, lost, watermarkMs: this.state.clocks.watermarkMs, quarantine }
-      this.store.restored(target)
+      const target = { offsets, neededFrom, lows, lost, owner, watermarkMs: this.state.clocks.watermarkMs, quarantine }
+      this.store.restored(target, owner)
       const recovered = await this.rebuild.run(target)
       if (recovered === undefined) return
       this.recovered = recovered
@@ -242,6 +250,7 @@ export class Partition {
         quarantine: this.quarantine,
         cut,
         lost: this.lost,
+        owner: this.owner,
       })
       this.schedule.captured(capture)
       return capture

@@ -1,7 +1,7 @@
 /**
  * What travels with a partition's commit (SEMANTICS.md section 5): the watermark, each source's highest event time and
  * lowest needed offset, the dead-letter offset to read back from, and the ledger. Everything that recovery needs besides
- * the log itself.
+ * the log itself; and who committed, by which a journal is told whether what it has is what was committed.
  *
  * Invariant: under 4,096 bytes, Kafka's limit of a commit's metadata; the configuration bounds the number of sources.
  */
@@ -22,6 +22,8 @@ export interface Position {
   readonly pipeline?: PipelineMark
   /** What was needed, was gone, and was given up by whoever started a node. */
   readonly lost?: readonly LostRange[]
+  /** The ownership of the partition (partition.ts) that joined up to here; absent where nobody has yet. */
+  readonly owner?: string
 }
 
 export interface SourcePosition {
@@ -46,6 +48,7 @@ export function encodeMetadata(position: Position): string {
     p: position.pipeline,
     // Absent where nothing was lost.
     x: lost.length === 0 ? undefined : lost.map(({ topic, from, to }) => [topics.indexOf(topic), from, to]),
+    o: position.owner,
   })
   if (text.length >= MAX_METADATA_BYTES)
     throw new Error(`commit metadata of ${text.length} bytes is beyond ${MAX_METADATA_BYTES}`)
@@ -82,9 +85,13 @@ export function decodeMetadata(text: string, offsets: ReadonlyMap<string, number
   const topics = (read.s as [string][]).map(([topic]) => topic)
   const lost = (read.x ?? []).map(([source, from, to]) => ({ topic: topics[source], from, to }))
   const ledger = LEDGER_FIELDS.map((_, i) => Number(read.l[i] ?? 0))
-  const pipeline = read.p === undefined ? {} : { pipeline: read.p }
-  const declared = lost.length === 0 ? {} : { lost }
-  return { watermarkMs: infinite(read.w), sources, deadLettersFrom: read.d ?? 0, ledger, ...declared, ...pipeline }
+  const { w, d = 0, p: pipeline, o: owner } = read
+  const told = {
+    ...(pipeline === undefined ? {} : { pipeline }),
+    ...(lost.length === 0 ? {} : { lost }),
+    ...(owner === undefined ? {} : { owner }),
+  }
+  return { watermarkMs: infinite(w), sources, deadLettersFrom: d, ledger, ...told }
 }
 
 interface Written {
@@ -95,6 +102,7 @@ interface Written {
   l: number[]
   p?: PipelineMark
   x?: [source: number, from: number, to: number][]
+  o?: string
 }
 
 function parse(text: string): Written {

@@ -30,6 +30,8 @@ export interface RebuildOptions extends PartitionOptions {
   readonly memory: Memory
   readonly rates: PartitionRates
   readonly waiting: Patience
+  /** Of this ownership of the partition. */
+  readonly owner: string
 }
 
 /** What a view takes of `stateBytes` at the least: what is beyond it will not lie in memory. */
@@ -47,6 +49,8 @@ export interface Target {
   /** What was accepted as lost before. */
   readonly lost: readonly LostRange[]
   readonly quarantine: Quarantine
+  /** Who made the commit. */
+  readonly owner?: string
 }
 
 /** What the start was made from. */
@@ -83,6 +87,7 @@ export class Rebuild {
       ...options,
       ...options.parts,
       ...target,
+      owner: target.owner,
       sharedNeeds: found[0]?.header.neededFrom,
       onCovered: (covered) => this.progress.left(recordsBetween(covered, offsets)),
       isStopped: () => options.waiting.isStopped(),
@@ -143,7 +148,7 @@ export class Rebuild {
     const loading = store.load(undefined, watermarkMs)
     if (loading !== undefined) await loading
     finishReplay(state, watermarkMs)
-    store.replayed()
+    await store.replayed(this.options.owner)
     store.settle()
     admitTick(state)
     state.settle()

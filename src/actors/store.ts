@@ -25,27 +25,13 @@ import type { JoinState } from '../join/state.ts'
 import type { PartitionJournal, StoredUser } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { HashCounts } from './hashCounts.ts'
-import { type CommitPoint, decodeNote, encodeMark, encodeNote, type Note } from './note.ts'
+import { type CommitPoint, decodeNote, encodeMark, encodeNote, type Mark, type Note } from './note.ts'
 import { encodeSegment, segmentBytes } from './segment.ts'
+import { roomFor } from './segmentRoom.ts'
 
 /** Segments written and not yet answered for: beyond it the partition waits. */
 const WRITING_BYTES = 16 << 20
 const EVICT_USERS = 512
-/** A segment beyond it is put together in a buffer of its own. */
-const KEPT_ROOM_BYTES = 4 << 20
-
-/**
- * Where segments are put together, of all partitions: a journal copies what it is given at once, so the buffer is free
- * again when `append` has been called.
- */
-let room = Buffer.alloc(0)
-
-function roomFor(sizeBytes: number): Buffer {
-  if (sizeBytes > KEPT_ROOM_BYTES) return Buffer.allocUnsafeSlow(sizeBytes)
-  if (sizeBytes > room.length) room = Buffer.allocUnsafeSlow(Math.ceil(sizeBytes * 1.25))
-  return room
-}
-
 export interface StoreCounts {
   /** Users and pending views moved out of memory, and back. */
   usersStored: number
@@ -81,6 +67,8 @@ export class Store {
   private wholeFrom: readonly number[] | undefined
   /** Up to it segments lie below an acknowledged commit: none of them is ever cut off. */
   private acknowledgedSegment = 0
+  /** Whose commits have what lies in later segments: while replaying, the one who made the commit that was found. */
+  private owner: string | undefined
   private isReplaying = true
 
   private readonly isQuarantined: IsQuarantined
@@ -118,11 +106,13 @@ export class Store {
   }
 
   /** At a start: continues after what the journal has; numbers never come again. */
-  resume(first: number, last: number, wholeFrom?: readonly number[]): void {
+  async resume({ first, upTo, begins, wholeFrom }: Mark, last: number): Promise<void> {
     this.wholeFrom = wholeFrom
     this.firstSegment = first
     this.lastSegment = last
+    this.begins.set(first, Float64Array.from(begins))
     this.acknowledgedSegment = last
+    await this.writeMark(upTo)
   }
 
   /** At a start: a segment that was read. */
@@ -132,9 +122,11 @@ export class Store {
     this.acknowledgedSegment = this.lastSegment
   }
 
-  /** What comes from here on is live: beyond the commit. */
-  replayed(): void {
+  /** What comes from here on is live: beyond the commit, and its owner's own. */
+  async replayed(owner: string): Promise<void> {
     this.isReplaying = false
+    this.owner = owner
+    await this.writeMark()
   }
 
   /** At a start: the journal was forgotten. */
@@ -153,9 +145,10 @@ export class Store {
   }
 
   /** At a start: everything that is read back lies below this commit, so all of it may be moved out of memory. */
-  restored(commit: CommitPoint): void {
+  restored(commit: CommitPoint, owner: string | undefined): void {
     this.acknowledgedBatch = 0
     this.acknowledgedCommit = commit
+    this.owner = owner
   }
 
   get lastSegmentNumber(): number {
@@ -221,22 +214,22 @@ export class Store {
       else this.needs.delete(segment)
     }
     this.acknowledgedSegment = epoch.lastSegment
-    const before = this.firstSegment
     while (!this.isHeld && this.firstSegment <= epoch.lastSegment && !this.needs.has(this.firstSegment)) {
       this.begins.delete(this.firstSegment)
       this.firstSegment++
     }
     // The mark goes first: a start from an older commit must not take the journal for whole.
-    if (this.firstSegment > before || epoch.deleting.length > 0) await this.writeMark()
+    await this.writeMark()
     if (epoch.deleting.length > 0) await this.journal.deleteUsers(epoch.deleting)
   }
 
   /** Says from where on the journal has everything (but stored users), and which commit stands behind that. */
-  private async writeMark(): Promise<void> {
-    const { firstSegment: first, fingerprint, wholeFrom } = this
+  private async writeMark(upTo = this.acknowledgedSegment): Promise<void> {
+    const { firstSegment: first, fingerprint, owner, wholeFrom } = this
     const { offsets, watermarkMs } = this.acknowledgedCommit
     const begins = [...(this.begins.get(first) ?? offsets)]
-    await this.journal.trim(first, encodeMark({ first, fingerprint, begins, offsets, watermarkMs, wholeFrom }))
+    const mark = { first, fingerprint, begins, offsets, watermarkMs, upTo, owner, wholeFrom }
+    await this.journal.trim(first, encodeMark(mark))
   }
 
   /** The user's last trace is gone: what is stored of it goes with the next acknowledged commit. */

@@ -20,12 +20,14 @@ it('notes and marks come back as they were', () => {
     lowest: note.lowest,
   }
   expect(decodeNote(encodeNote(first), 3)).toEqual(first)
-  const mark = { first: 4, fingerprint: 'f', begins: [1, 2, 3], ...first.commit }
+  const mark = { first: 4, fingerprint: 'f', begins: [1, 2, 3], upTo: 9, owner: 'o', ...first.commit }
   expect(decodeMark(encodeMark(mark))).toMatchObject(mark)
+  const { owner: _, ...nobodys } = mark
+  expect(decodeMark(encodeMark(nobodys))?.owner).toBeUndefined()
 })
 
 it('a mark of another version is none', () => {
-  const text = encodeMark({ first: 4, fingerprint: 'f', begins: [1], offsets: [1], watermarkMs: 0 }).toString()
+  const text = encodeMark({ first: 4, fingerprint: 'f', begins: [1], upTo: 0, offsets: [1], watermarkMs: 0 }).toString()
   expect(decodeMark(Buffer.from(text.replace(/"v":\d+/, '"v":1')))).toBeUndefined()
   expect(decodeMark(Buffer.from('no mark'))).toBeUndefined()
 })

@@ -13,6 +13,7 @@ import { openMemoryJournal } from '../../src/journal/memory.ts'
 import type { JournalStore } from '../../src/journal/port.ts'
 import { type Log, LogError } from '../../src/log/port.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
+import { proxied } from '../support/proxied.ts'
 import { until } from '../support/until.ts'
 
 const OTHERS = [1, 2, 3]
@@ -32,15 +33,6 @@ beforeEach(async () => {
   await world.node.stop()
 })
 afterEach(() => world.close())
-
-function proxied<T extends object>(target: T, own: Partial<T>): T {
-  return new Proxy(target, {
-    get(of, name) {
-      const found = Reflect.get(own, name) ?? Reflect.get(of, name)
-      return typeof found === 'function' ? found.bind(of) : found
-    },
-  })
-}
 
 /** As if retention had passed the views of partition 0 up to there. */
 function trimmed(to: number): Log {
