@@ -10,6 +10,8 @@
  *    the committed watermark - allowedLateness. They have null, in every repetition, whoever seals them; so its default
  *    must be null until they are sealed.
  * 3. A label is known by what it follows, not by its name: `on`, `within`, `fold`.
+ * 4. What the clocks go by (`basis`) changes only while nothing is pending: a replay tells by the committed clocks what was
+ *    quarantined as ahead of them.
  *
  * How it fails: a RecoveryError that names the key and what to do; nothing has been committed then.
  */
@@ -22,6 +24,8 @@ import type { Position } from './position.ts'
 export interface PipelineMark {
   /** Longest window, allowedLateness, clockSkewTolerance, in ms. */
   readonly waits: readonly number[]
+  /** Absent in commits that are older than this key. */
+  readonly basis?: Rules['basis']
   /** Digests of the labels that were followed. */
   readonly labels: readonly string[]
   /** By digest: views older than this have no value. */
@@ -44,7 +48,7 @@ export function markOf(s: JoinState): PipelineMark {
     labels.flatMap((digest, k) => (isOpen(s, s.labelSince[k]) ? [[digest, s.labelSince[k]]] : [])),
   )
   const isNeeded = before !== undefined && isOpen(s, Math.max(before.viewMs, before.engagementMs))
-  return { waits: waitsOf(rules), labels, since, ...(isNeeded ? { before } : {}) }
+  return { waits: waitsOf(rules), basis: rules.basis, labels, since, ...(isNeeded ? { before } : {}) }
 }
 
 /** Makes the state go on from a commit, whichever pipeline made it. */
@@ -54,13 +58,16 @@ export function takeOver(s: JoinState, at: Position, partition: number): void {
   const { rules } = s
   const pending = ledger[PENDING] + ledger[UNDECIDED]
   const changed = waitsOf(rules).findIndex((wait, i) => wait !== mark.waits[i])
-  if (changed >= 0 && pending > 0) {
+  const refuse = (key: string, was: string, is: string): never => {
     throw new PipelineError(
-      `partition ${partition}: ${WAIT_KEYS[changed]} was ${mark.waits[changed]} ms and is ${waitsOf(rules)[changed]} ms now, ` +
-        `while ${pending} views and engagements are pending under the old value: set it back, let them be sealed ` +
-        '(stop the producers and wait), then change it',
+      `partition ${partition}: ${key} was ${was} and is ${is} now, while ${pending} views and engagements are pending ` +
+        'under the old value: set it back, let them be sealed (stop the producers and wait), then change it',
     )
   }
+  if (changed >= 0 && pending > 0)
+    refuse(WAIT_KEYS[changed], `${mark.waits[changed]} ms`, `${waitsOf(rules)[changed]} ms`)
+  const { basis = rules.basis } = mark
+  if (basis !== rules.basis && pending > 0) refuse('time.basis', basis, rules.basis)
   s.before = changed >= 0 ? beforeOf(mark, watermarkMs) : mark.before
   digestsOf(rules).forEach((digest, k) => {
     const isNew = !mark.labels.includes(digest)

@@ -121,6 +121,15 @@ describe('a change of when views are sealed', () => {
     expect(() => takenOver(tolerant, at, EVENTS)).toThrow(/time\.clockSkewTolerance/)
   })
 
+  it('goes for what the clocks go by too: a replay would take for quarantined what the other clock has not reached', () => {
+    const at = committed(joined())
+    const later = config([label('click')], { basis: 'arrival' })
+    expect(() => takenOver(later, at, EVENTS)).toThrow(/partition 3: time\.basis was event and is arrival now, while/)
+    const { basis: _, ...older } = at.pipeline!
+    expect(() => takenOver(later, { ...at, pipeline: older }, EVENTS)).not.toThrow()
+    expect(() => takenOver(later, { ...at, ledger: at.ledger.map(() => 0) }, [])).not.toThrow()
+  })
+
   it('leaves sealed what was sealed, though the new rules would wait longer', () => {
     const join = joined()
     join.watermark(1_500)
