@@ -4,17 +4,22 @@
  * Invariants:
  * 1. A partition's offsets are committed only after all output made from records below them is durable: the capture
  *    comes first, then the flush, then the commit.
- * 2. One commit is under way at a time.
+ * 2. One commit is under way at a time, and of each partition one capture.
  * 3. What a rebalance has taken away since it was captured is not committed, nor what it has left open.
+ * 4. A partition whose output is held up (the leader of one output partition is away) holds up no other's commit, but
+ *    where all is asked for: in a rebalance, and at the end.
  *
  * How it fails: a commit that the group refuses since a rebalance is under way is dropped (the new owner starts from the
  * last one); any other failure is kept for `onTrouble` and tried again next time. A flush that fails is the partition's
  * own end, told by `onFailed`.
  */
 import type { Partition } from '../actors/partition.ts'
-import type { Capture } from '../actors/partitionOptions.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
 import { type DeliveryOptions, entriesOf } from './delivery.ts'
+import { FlushedCapture } from './flushedCapture.ts'
+
+/** Output that is not durable after it is waited for in the next commits. */
+const PATIENCE_MS = 1_000
 
 export interface CommitterOptions extends DeliveryOptions {
   readonly commit: (entries: readonly CommitEntry[]) => Promise<void>
@@ -26,6 +31,8 @@ export class Committer {
   private timer: NodeJS.Timeout | undefined
   private current: Promise<void> = Promise.resolve()
   private readonly lastBatch = new WeakMap<Partition, number>()
+  /** Captured, and not committed yet. */
+  private readonly captured = new Map<Partition, FlushedCapture>()
   private troubles = 0
   private isSoon = false
 
@@ -35,7 +42,7 @@ export class Committer {
 
   start(): void {
     this.timer = setTimeout(() => {
-      void this.commitNow().finally(() => {
+      void this.next(PATIENCE_MS).finally(() => {
         if (this.timer !== undefined) this.start()
       })
     }, this.options.everyMs)
@@ -50,59 +57,80 @@ export class Committer {
   commitSoon(): void {
     if (this.isSoon) return
     this.isSoon = true
-    void this.commitNow().finally(() => {
+    void this.next(PATIENCE_MS).finally(() => {
       this.isSoon = false
     })
   }
 
   /** Commits what is joined by now. Never rejects; resolves true if all of it was committed. */
   commitNow(): Promise<boolean> {
-    const done = this.current.then(() => this.run())
+    return this.next()
+  }
+
+  private next(patienceMs?: number): Promise<boolean> {
+    const done = this.current.then(() => this.run(patienceMs))
     this.current = done.then(() => {})
     return done
   }
 
-  private async run(): Promise<boolean> {
+  private async run(patienceMs?: number): Promise<boolean> {
     const startedMs = performance.now()
-    const live = this.options.partitions().filter((partition) => partition.isLive)
-    const captured = await this.capture(live)
-    if (captured === undefined) return false
-    const present = new Set(this.options.partitions())
-    const captures = captured.filter(([partition]) => present.has(partition))
-    for (const [partition, capture] of captured) if (!present.has(partition)) partition.abandoned(capture)
-    if (captures.length === 0) return true
+    const all = this.capture()
+    await within(
+      all.map((one) => one.settled),
+      patienceMs,
+    )
+    const ready = this.takeReady(all)
+    const isAll = all.every((one) => one.isDurable)
+    if (ready.length === 0) return isAll
     try {
       await this.options.commit(
-        captures.flatMap(([partition, capture]) => entriesOf(partition, capture, this.options.topics)),
+        ready.flatMap(({ partition, capture }) => entriesOf(partition, capture!, this.options.topics)),
       )
     } catch (error) {
-      for (const [partition, capture] of captures) partition.abandoned(capture)
+      for (const { partition, capture } of ready) partition.abandoned(capture!)
       return this.refused(error as Error)
     }
     this.troubles = 0
     this.commits++
     this.options.times.commitTimes.add(performance.now() - startedMs)
-    for (const [partition, capture] of captures) {
-      this.lastBatch.set(partition, capture.batchNumber)
-      await partition.acknowledged(capture).catch((error: Error) => this.options.onFailed(error))
+    this.options.times.flushTimes.add(Math.max(...ready.map(({ flushMs }) => flushMs)))
+    for (const { partition, capture } of ready) {
+      this.lastBatch.set(partition, capture!.batchNumber)
+      await partition.acknowledged(capture!).catch((error: Error) => this.options.onFailed(error))
     }
-    return true
+    return isAll
   }
 
-  /** What changed since the last commit, once it is durable; undefined where that failed. */
-  private async capture(live: readonly Partition[]): Promise<(readonly [Partition, Capture])[] | undefined> {
-    try {
-      const captured = await Promise.all(live.map(async (p) => [p, await p.capture()] as const))
-      const changed = captured.filter(([p, capture]) => this.lastBatch.get(p) !== capture.batchNumber)
-      for (const [p, capture] of captured) if (this.lastBatch.get(p) === capture.batchNumber) p.abandoned(capture)
-      const startedMs = performance.now()
-      await Promise.all(changed.map(([p]) => p.flushed()))
-      if (changed.length > 0) this.options.times.flushTimes.add(performance.now() - startedMs)
-      return changed
-    } catch (error) {
-      this.options.onFailed(error as Error)
-      return undefined
+  /** Of every partition: what it was captured at before and is not committed yet, else as of now. */
+  private capture(): readonly FlushedCapture[] {
+    const live = this.forgetAbsent().filter((partition) => partition.isLive)
+    for (const partition of live) {
+      if (this.captured.has(partition)) continue
+      this.captured.set(partition, new FlushedCapture(partition, this.lastBatch.get(partition), this.options.onFailed))
     }
+    return [...this.captured.values()]
+  }
+
+  /** Those that may be committed. */
+  private takeReady(all: readonly FlushedCapture[]): readonly FlushedCapture[] {
+    this.forgetAbsent()
+    return all.filter(({ partition, capture, isDurable, isOver }) => {
+      if (!this.captured.has(partition) || !(isDurable || isOver)) return false
+      this.captured.delete(partition)
+      return isDurable && capture !== undefined
+    })
+  }
+
+  /** What a rebalance has taken away is not waited for. Gives who is there. */
+  private forgetAbsent(): readonly Partition[] {
+    const present = this.options.partitions()
+    for (const [partition, one] of this.captured) {
+      if (present.includes(partition)) continue
+      this.captured.delete(partition)
+      one.abandon()
+    }
+    return present
   }
 
   private refused(error: Error): boolean {
@@ -110,4 +138,15 @@ export class Committer {
     this.options.onTrouble(error, isRebalance ? 0 : ++this.troubles)
     return false
   }
+}
+
+/** Resolves when all have, or after that time. */
+async function within(all: readonly Promise<void>[], patienceMs?: number): Promise<void> {
+  if (patienceMs === undefined) return void (await Promise.all(all))
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patienceMs)
+  })
+  await Promise.race([Promise.all(all), over])
+  clearTimeout(timer)
 }

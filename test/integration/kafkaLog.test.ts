@@ -195,11 +195,12 @@ describe('writing', () => {
     await expect(writer.append(topic, 0, batchOf(['late']))).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
-  it('says that a topic does not exist', async () => {
+  it('says that a topic does not exist, and keeps nobody else waiting while it looks again', async () => {
+    const topic = await topicOf(1)
     const writer = await log.writer()
-    await expect(writer.append(uniqueName('absent'), 0, batchOf(['a']))).rejects.toMatchObject({
-      code: 'UNKNOWN_TOPIC',
-    })
+    const absent = Array.from({ length: 6 }, () => writer.append(uniqueName('absent'), 0, batchOf(['a'])))
+    expect(await Promise.race([writer.append(topic, 0, batchOf(['b'])), ...absent])).toBe(0)
+    for (const one of absent) await expect(one).rejects.toMatchObject({ code: 'UNKNOWN_TOPIC' })
   })
 })
 

@@ -7,7 +7,7 @@
  * 1. A partition has at most one batch in flight, so its order is that of the calls, also where a request is tried
  *    again. Kafka takes one batch a partition and request; the others wait.
  * 2. What is queued for partitions of one leader goes out in one request, up to REQUEST_BYTES; at most IN_FLIGHT
- *    requests at a time.
+ *    requests at a time, but for those that are tried again: what waits for its leader keeps nobody else waiting.
  * 3. At least once: acks from all in-sync replicas, no producer id. A batch whose answer was lost is sent again.
  *
  * Trap: `producer.send` copies its list once a message; nothing is sent through it, and no list of records exists.
@@ -171,7 +171,10 @@ export class KafkaWriter implements Writer {
           { batches: appends.length, waitMs, error: rootCause(error).message },
           'appending failed; it is tried again',
         )
+        this.requests--
+        this.schedule()
         await this.recover(error, waitMs)
+        this.requests++
       }
     }
   }
