@@ -15,7 +15,7 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
-import { type DeliveryOptions, entriesOf } from './delivery.ts'
+import { capturedEntries, type DeliveryOptions } from './delivery.ts'
 import { FlushedCapture } from './flushedCapture.ts'
 
 /** Output that is not durable after it is waited for in the next commits. */
@@ -84,9 +84,7 @@ export class Committer {
     const isAll = all.every((one) => one.isDurable)
     if (ready.length === 0) return isAll
     try {
-      await this.options.commit(
-        ready.flatMap(({ partition, capture }) => entriesOf(partition, capture!, this.options.topics)),
-      )
+      await this.options.commit(ready.flatMap(({ partition, capture }) => capturedEntries(partition, capture!)))
     } catch (error) {
       for (const { partition, capture } of ready) partition.abandoned(capture!)
       return this.refused(error as Error)

@@ -3,7 +3,7 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import type { Capture } from '../actors/partitionOptions.ts'
-import { encodeMetadata } from '../actors/position.ts'
+import { entriesOf } from '../actors/position.ts'
 import type { CommitEntry, Committed, Writer } from '../log/port.ts'
 import type { Durations } from '../time/durations.ts'
 
@@ -43,12 +43,6 @@ export interface DeliveryOptions {
 }
 
 /** What a commit says of a partition, once its output is durable. */
-export function entriesOf(partition: Partition, { position }: Capture, topics: readonly string[]): CommitEntry[] {
-  const metadata = encodeMetadata({ ...position, deadLettersFrom: partition.deadLettersFrom })
-  return topics.map((topic) => ({
-    topic,
-    partition: partition.index,
-    offset: position.sources.get(topic)!.offset,
-    metadata,
-  }))
+export function capturedEntries(partition: Partition, { position }: Capture): readonly CommitEntry[] {
+  return entriesOf({ ...position, deadLettersFrom: partition.deadLettersFrom }, partition.index)
 }

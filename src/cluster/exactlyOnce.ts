@@ -15,7 +15,7 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, type Committed, LogError, type TransactionalWriter } from '../log/port.ts'
-import { type Delivery, type DeliveryOptions, entriesOf } from './delivery.ts'
+import { capturedEntries, type Delivery, type DeliveryOptions } from './delivery.ts'
 
 /** Beyond it the broker aborts a transaction: well above what a commit may take, and the sessions of the group. */
 const TRANSACTION_TIMEOUT_MS = 60_000
@@ -118,10 +118,10 @@ export class ExactlyOnce implements Delivery {
         partition.abandoned(capture)
         return true
       }
-      const { topics, times } = this.options
+      const { times } = this.options
       await this.writer.commit(partition.index, () => {
         times.flushTimes.add(performance.now() - startedMs)
-        return entriesOf(partition, capture, topics)
+        return capturedEntries(partition, capture)
       })
       times.commitTimes.add(performance.now() - startedMs)
       this.lastBatch.set(partition, capture.batchNumber)

@@ -19,8 +19,8 @@ export const DELIVERY_BUGS: readonly CrashBug[] = [
     mutations: [
       {
         file: 'cluster/exactlyOnce.ts',
-        find: 'return entriesOf(partition, capture, topics)',
-        replace: 'return this.commits % 2 === 0 ? [] : entriesOf(partition, capture, topics)',
+        find: 'return capturedEntries(partition, capture)',
+        replace: 'return this.commits % 2 === 0 ? [] : capturedEntries(partition, capture)',
       },
     ],
   },
@@ -30,11 +30,11 @@ export const DELIVERY_BUGS: readonly CrashBug[] = [
     mutations: [
       {
         file: 'cluster/exactlyOnce.ts',
-        find: 'return entriesOf(partition, capture, topics)\n      })',
+        find: 'return capturedEntries(partition, capture)\n      })',
         replace:
           'return []\n      })\n' +
           'await new Promise((resolve) => setTimeout(resolve, 100))\n' +
-          'await this.options.commit(entriesOf(partition, capture, topics))',
+          'await this.options.commit(capturedEntries(partition, capture))',
       },
     ],
   },
