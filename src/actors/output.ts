@@ -115,7 +115,7 @@ export class PartitionOutput {
         this.starts[k + 1] = this.out.end
       }
     } catch (error) {
-      this.isolate(s, k, error as Error, stampMs)
+      this.isolate(s, k, error, stampMs)
       return undefined
     }
     this.addToSinks(stampMs)
@@ -135,7 +135,7 @@ export class PartitionOutput {
   }
 
   /** A view that the sample's schema cannot hold (a writer's that does not resolve): a dead letter, not a stop. */
-  private isolate(s: JoinState, k: number, error: Error, stampMs: number): void {
+  private isolate(s: JoinState, k: number, error: unknown, stampMs: number): void {
     const { row } = this
     s.ledger[SAMPLES]--
     s.ledger[VIEWS_QUARANTINED]++
