@@ -33,6 +33,7 @@ export interface Outlets {
 
 const NOTHING = Buffer.alloc(0)
 const REASON_TEXT = { [GAVE_UP_OUTSIDE]: 'outside', [GAVE_UP_LATE]: 'late', [GAVE_UP_ORPHAN]: 'orphan' } as const
+type GaveUpReason = (typeof REASON_TEXT)[keyof typeof REASON_TEXT]
 
 export function emptyRow(): SampleRow {
   return {
@@ -67,6 +68,7 @@ export interface OutputOptions {
   /** Of samples, from their deadline to now. */
   readonly emissions: Durations
   readonly onDeadLetter?: (source: number, offset: number) => void
+  readonly onUnreadable?: (source: number, offset: number) => void
   /** Told of each dead letter, in the order in which they are written. */
   readonly onDead: (source: number, offset: number, decided: boolean) => void
 }
@@ -87,6 +89,7 @@ export class PartitionOutput {
   private readonly emissions: Durations
   private readonly onDead: OutputOptions['onDead']
   private readonly onDeadLetter: OutputOptions['onDeadLetter']
+  private readonly onUnreadable: OutputOptions['onUnreadable']
 
   constructor(options: OutputOptions) {
     this.partition = options.partition
@@ -98,6 +101,7 @@ export class PartitionOutput {
     this.emissions = options.emissions
     this.onDead = options.onDead
     this.onDeadLetter = options.onDeadLetter
+    this.onUnreadable = options.onUnreadable
   }
 
   /** Encodes sealed view k to every sink. A promise only while a schema is being registered. */
@@ -115,7 +119,7 @@ export class PartitionOutput {
         this.starts[k + 1] = this.out.end
       }
     } catch (error) {
-      this.isolate(s, k, error as Error, stampMs)
+      this.isolate(s, k, error, stampMs)
       return undefined
     }
     this.addToSinks(stampMs)
@@ -135,7 +139,7 @@ export class PartitionOutput {
   }
 
   /** A view that the sample's schema cannot hold (a writer's that does not resolve): a dead letter, not a stop. */
-  private isolate(s: JoinState, k: number, error: Error, stampMs: number): void {
+  private isolate(s: JoinState, k: number, error: unknown, stampMs: number): void {
     const { row } = this
     s.ledger[SAMPLES]--
     s.ledger[VIEWS_QUARANTINED]++
@@ -191,30 +195,45 @@ export class PartitionOutput {
   gaveUp(s: JoinState, k: number, stampMs: number): Promise<void> | undefined {
     const reason = REASON_TEXT[s.gaveUpReason.items[k] as keyof typeof REASON_TEXT]
     if (reason === undefined) return undefined
-    const { arena } = s
     const e = s.gaveUp.items[k]
+    const waiting = this.readers[B.u32(s.arena, e, L.E_SOURCE)].ensure(B.u32(s.arena, e, L.E_WRITER))
+    if (waiting === undefined) this.addGivenUp(s, e, reason, stampMs)
+    // Asked once: a writer that the registry has no more is not there afterwards either.
+    return waiting?.then(() => this.addGivenUp(s, e, reason, stampMs))
+  }
+
+  private addGivenUp(s: JoinState, e: number, reason: GaveUpReason, stampMs: number): void {
+    const { arena } = s
     const source = B.u32(arena, e, L.E_SOURCE)
-    const waiting = this.readers[source].ensure(B.u32(arena, e, L.E_WRITER))
-    if (waiting !== undefined) return waiting.then(() => this.gaveUp(s, k, stampMs))
+    const offset = B.f64(arena, e, L.E_OFFSET)
     const payload = B.u32(arena, e, L.E_PAYLOAD)
     const at = B.byteAt(payload)
     const length = B.u32(arena, e, L.E_PAYLOAD_LENGTH)
     const bytes = payload === 0 ? undefined : B.bytesOf(arena, payload).subarray(at, at + length)
-    const own = bytes === undefined ? {} : this.readers[source].toJson(bytes, B.u32(arena, e, L.E_WRITER))
+    const own = bytes === undefined ? {} : this.fieldsOf(source, offset, bytes, B.u32(arena, e, L.E_WRITER))
     const from = bytes && this.readers[source].origins?.ofPayload(bytes).place
     const where = {
       topic: this.topics[source],
       partition: this.partition,
-      offset: B.f64(arena, e, L.E_OFFSET),
+      offset,
       reason,
       ...(from && { source_topic: from.topic, source_partition: from.partition, source_offset: from.offset }),
     }
-    const value = Buffer.from(JSON.stringify({ ...(own as object), ...where }))
+    const value = Buffer.from(JSON.stringify({ ...own, ...where }))
     const user = B.u32(arena, e, L.E_USER)
     const topic = reason === 'orphan' ? this.outlets.orphans : this.outlets.late
     const key = B.bytesOf(arena, user)
     topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
-    return undefined
+  }
+
+  /** An engagement's own; what cannot be read any more says so instead, and stops nothing: the log has it at its place. */
+  private fieldsOf(source: number, offset: number, bytes: Buffer, writer: number): object {
+    try {
+      return this.readers[source].toJson(bytes, writer) as object
+    } catch (error) {
+      this.onUnreadable?.(source, offset)
+      return { unreadable: (error as Error).message }
+    }
   }
 
   /** An event that crashed its actor twice: of the chunk in hand, or of before. It is skipped from now on. */

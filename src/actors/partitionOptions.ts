@@ -38,6 +38,8 @@ export interface PartitionOptions {
   readonly onTrouble: (error: Error) => void
   /** A record went to the dead letters. */
   readonly onDeadLetter?: (source: number, offset: number) => void
+  /** An engagement was given up whose own fields cannot be read any more: its side output says where it lies. */
+  readonly onUnreadable?: (source: number, offset: number) => void
   /** A user's actor crashed over this record, and was restarted. */
   readonly onRestarted?: (source: number, offset: number, error: unknown) => void
   /** Where state may lie beside memory. */

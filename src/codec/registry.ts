@@ -1,8 +1,9 @@
 /**
  * A client of a schema registry with Confluent's HTTP interface.
  *
- * Owns: what was learnt of ids. Schemas of ids never change, so what is known is kept; the same unknown id is asked
- * for once, however many wait for it.
+ * Owns: what was learnt of ids. Schemas of ids never change, so what is known is kept; that there is none is believed for
+ * a while: a schema is registered just before it is used, and a follower of the registry may not have it yet. The same
+ * unknown id is asked for once, however many wait for it.
  *
  * How it fails: an id that the registry does not have, or whose schema is no Avro, is an answer (with a reason), not a
  * failure. What may pass (no connection, a timeout, 5xx, 429) and what someone must mend (401, 403, a refused schema)
@@ -15,6 +16,8 @@ const TIMEOUT_MS = 10_000
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 /** Ids that do not exist come from hostile records: more than that are forgotten, oldest first. */
 const MAX_ABSENT = 100_000
+/** That a registry does not have an id is asked for again after that. */
+export const ABSENT_MS = 30_000
 const MAX_MESSAGE_CHARACTERS = 500
 
 export class RegistryError extends Error {
@@ -30,21 +33,29 @@ interface Answer {
 
 export interface RegistryOptions {
   readonly timeoutMs?: number
+  readonly monotonicMs?: () => number
+}
+
+interface Absent {
+  readonly reason: string
+  readonly untilMs: number
 }
 
 export class RegistryClient {
   private readonly base: string
   private readonly headers: Record<string, string>
   private readonly timeoutMs: number
+  private readonly monotonicMs: () => number
   private readonly secrets: readonly string[] = []
   private readonly known = new Map<number, SchemaAnswer>()
-  private readonly absent = new Map<number, SchemaAnswer>()
+  private readonly absent = new Map<number, Absent>()
   private readonly asking = new Map<number, Promise<SchemaAnswer>>()
   private readonly registered = new Map<string, Promise<number>>()
 
   constructor(registry: Registry, options: RegistryOptions = {}) {
     this.base = registry.url.replace(/\/+$/, '')
     this.timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+    this.monotonicMs = options.monotonicMs ?? (() => performance.now())
     this.headers = { accept: 'application/vnd.schemaregistry.v1+json, application/json' }
     if (registry.username !== undefined) {
       const pair = Buffer.from(`${registry.username}:${registry.password ?? ''}`)
@@ -55,8 +66,10 @@ export class RegistryClient {
 
   /** The schema of an id, or why there is none. */
   schemaOf(id: number): Promise<SchemaAnswer> {
-    const answer = this.known.get(id) ?? this.absent.get(id)
-    if (answer !== undefined) return Promise.resolve(answer)
+    const known = this.known.get(id)
+    if (known !== undefined) return Promise.resolve(known)
+    const absent = this.absent.get(id)
+    if (absent !== undefined && absent.untilMs > this.monotonicMs()) return Promise.resolve({ reason: absent.reason })
     let asked = this.asking.get(id)
     if (asked === undefined) {
       asked = this.ask(id).finally(() => this.asking.delete(id))
@@ -91,11 +104,12 @@ export class RegistryClient {
   private async ask(id: number): Promise<SchemaAnswer> {
     const path = `/schemas/ids/${id}`
     const answer = await this.request('GET', path)
+    this.absent.delete(id)
     if (answer.status === 404) {
-      const absent = { reason: `the schema registry has no schema ${id}` }
-      this.absent.set(id, absent)
+      const reason = `the schema registry has no schema ${id}`
+      this.absent.set(id, { reason, untilMs: this.monotonicMs() + ABSENT_MS })
       if (this.absent.size > MAX_ABSENT) this.absent.delete(this.absent.keys().next().value as number)
-      return absent
+      return { reason }
     }
     const read = schemaIn(this.expectOk(answer, path), `the registry's schema ${id}`)
     this.known.set(id, read)

@@ -6,7 +6,8 @@
  * Invariants:
  * 1. Ids are text (a long 12 is "12"), as UTF-8 in `text`, with their lengths in bytes; -1 is null. An empty id is "".
  * 2. A record with `kind` REFUSED has no other column than `offset` and `stampMs`, and a reason in `refusals`.
- * 3. `payload` positions are into the bytes of the chunk that the batch was decoded from.
+ * 3. `payload` is the bytes of the chunk that the batch was decoded from, or a buffer made for it where its reader
+ *    encoded records anew.
  */
 export const VIEW = 0
 export const ENGAGEMENT = 1
@@ -48,7 +49,7 @@ export class EventBatch {
   typeAt = new Int32Array(0)
   typeLength = new Int32Array(0)
 
-  /** The bytes of the chunk; the event's own record (without a wire-format header) lies at payloadAt. */
+  /** Where the event's own record (without a wire-format header) lies, at payloadAt. */
   payload: Buffer = Buffer.alloc(0)
   payloadAt = new Int32Array(0)
   payloadLength = new Int32Array(0)

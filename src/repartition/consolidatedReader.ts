@@ -3,11 +3,13 @@
  * of clocks.
  *
  * A writer's number is stable over restarts, as every reader's: the source's place in the pipeline above SOURCE_BITS, the
- * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts).
+ * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts). What a reader
+ * encoded anew lies behind a copy of the chunk's bytes, in a buffer made for that chunk.
  *
  * How it fails: a record of no known origin is refused with the reason, as any that cannot be read.
  */
-import type { Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
+import { append, newByteBuffer } from '../codec/byteBuffer.ts'
+import type { ByteBuffer, Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
 import type { AvroSchema } from '../config/model.ts'
 import { CLOCK, ENGAGEMENT, EventBatch, REFUSED } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
@@ -58,10 +60,17 @@ export class ConsolidatedReader implements SourceReader {
   read(chunk: RawChunk, into: EventBatch): void {
     into.reset(chunk.count, chunk.bytes)
     this.divide(chunk, into)
+    let out: ByteBuffer | undefined
     for (const { source, reader, part } of this.parts(chunk)) {
       reader.read(part, this.part)
-      this.copy(source, into, chunk)
+      this.copy(source, into)
+      if (this.part.payload === chunk.bytes) this.keepInPlace(source, into, chunk)
+      else {
+        out ??= copyOf(chunk.bytes)
+        this.keepAnew(source, into, chunk, out)
+      }
     }
+    if (out !== undefined) into.payload = out.buffer
   }
 
   toJson(payload: Buffer, writer: number): unknown {
@@ -114,7 +123,7 @@ export class ConsolidatedReader implements SourceReader {
   }
 
   /** One source's events into their places in the whole batch. */
-  private copy(source: number, into: EventBatch, { headersAt, headersLength }: RawChunk): void {
+  private copy(source: number, into: EventBatch): void {
     const { part } = this
     const members = this.members[source]
     const shift = into.reserveText(part.textEnd)
@@ -127,8 +136,6 @@ export class ConsolidatedReader implements SourceReader {
         continue
       }
       for (const column of PLAIN) into[column][i] = part[column][k]
-      const isFollowed = part.payloadAt[k] + part.payloadLength[k] === headersAt[i]
-      if (part.kind[k] === ENGAGEMENT && isFollowed) into.payloadLength[i] += headersLength[i]
       into.writer[i] = numberOf(source, part.writer[k])
       for (const [at, length] of TEXTS) {
         into[at][i] = part[at][k] + shift
@@ -136,6 +143,33 @@ export class ConsolidatedReader implements SourceReader {
       }
     }
   }
+
+  /** The events' records lie in the chunk: an engagement's headers are right behind. */
+  private keepInPlace(source: number, into: EventBatch, { headersAt, headersLength }: RawChunk): void {
+    for (const i of this.members[source]) {
+      const isFollowed = into.payloadAt[i] + into.payloadLength[i] === headersAt[i]
+      if (into.kind[i] === ENGAGEMENT && isFollowed) into.payloadLength[i] += headersLength[i]
+    }
+  }
+
+  /** The source's reader encoded the records: they are put behind what is there, an engagement's with its headers. */
+  private keepAnew(source: number, into: EventBatch, chunk: RawChunk, out: ByteBuffer): void {
+    const { payload } = this.part
+    for (const i of this.members[source]) {
+      if (into.kind[i] === REFUSED) continue
+      const from = out.end
+      append(out, payload, into.payloadAt[i], into.payloadLength[i])
+      if (into.kind[i] === ENGAGEMENT) append(out, chunk.bytes, chunk.headersAt[i], chunk.headersLength[i])
+      into.payloadAt[i] = from
+      into.payloadLength[i] = out.end - from
+    }
+  }
+}
+
+function copyOf(bytes: Buffer): ByteBuffer {
+  const out = newByteBuffer(2 * bytes.length)
+  append(out, bytes, 0, bytes.length)
+  return out
 }
 
 function originOf(chunk: RawChunk, i: number): Place | undefined {

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { RegistryClient, RegistryError } from '../../src/codec/registry.ts'
+import { ABSENT_MS, RegistryClient, RegistryError } from '../../src/codec/registry.ts'
 import { FakeRegistry } from './fakeRegistry.ts'
 
 let server: FakeRegistry
@@ -25,6 +25,20 @@ describe('a schema by its id', () => {
     const answers = [await client.schemaOf(8), await client.schemaOf(8)]
     expect(answers).toEqual(Array(2).fill({ reason: 'the schema registry has no schema 8' }))
     expect(server.requests).toHaveLength(1)
+  })
+
+  test('that the registry did not have is asked for again after a while, and then known', async () => {
+    let nowMs = 5
+    const client = new RegistryClient({ url: server.url }, { monotonicMs: () => nowMs })
+    await client.schemaOf(8)
+    server.set(8, 'string')
+    nowMs += ABSENT_MS - 1
+    expect(await client.schemaOf(8)).toEqual({ reason: 'the schema registry has no schema 8' })
+    nowMs++
+    expect(await client.schemaOf(8)).toEqual({ schema: 'string' })
+    nowMs += 2 * ABSENT_MS
+    expect(await client.schemaOf(8)).toEqual({ schema: 'string' })
+    expect(server.requests).toHaveLength(2)
   })
 
   test('that is no Avro, or refers to others, is an answer', async () => {

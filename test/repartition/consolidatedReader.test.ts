@@ -118,6 +118,46 @@ test('an engagement is kept with where it came from, and read as if it were not'
   expect(consolidated.origins.ofRecord(chunk, 1)).toEqual({ topic: 'views', partition: 1, offset: 7 })
 })
 
+test('records that their readers encode anew are kept as those, beside what lies in the chunk', async () => {
+  const declared: Source = { ...views, topic: 'declared', format: { type: 'json', schema: VIEW_SCHEMA } }
+  const clickSchema = {
+    type: 'record',
+    name: 'C',
+    fields: ['u', 'i'].map((name) => ({ name, type: 'string' })).concat([{ name: 't', type: 'long' }]),
+  }
+  const taps: Source = { ...clicks, topic: 'taps', format: { type: 'json', schema: clickSchema } }
+  const sources = [views, clicks, declared, taps]
+  const inner = await Promise.all(sources.map((source) => openSourceReader(source, LIMITS)))
+  const consolidated = new ConsolidatedReader(
+    sources.map(({ topic }) => topic),
+    inner,
+  )
+  const json = (id: string) => Buffer.from(JSON.stringify({ at: 12, item: `i${id}`, user: 'ü', id }))
+  const chunk = chunkOf([
+    [from(taps, 1), click({ t: 9, u: 'a', i: 'x' })],
+    [from(views, 2), view('v1', 11n)],
+    [from(declared, 3), json('v2')],
+    [from(declared, 4), click({ id: 'no record' })],
+    [from(clicks, 5), click({ u: 'b', i: 'y', t: 10 })],
+    [from(declared, 6), json('v3'.repeat(300))],
+    [from(taps, 7), click({ t: 13, u: 'c', i: 'z' })],
+  ])
+  const batch = new EventBatch()
+  for (let times = 0; times < 2; times++) consolidated.read(chunk, batch)
+  const kept = (i: number) => {
+    const payload = batch.payload.subarray(batch.payloadAt[i], batch.payloadAt[i] + batch.payloadLength[i])
+    const { value, place } = consolidated.origins.ofPayload(payload)
+    return { value, record: consolidated.toJson(payload, batch.writer[i]), offset: place?.offset }
+  }
+  expect(batch.refusals.has(3)).toBe(true)
+  expect(kept(0)).toMatchObject({ record: { u: 'a', i: 'x', t: 9 }, offset: 1 })
+  expect(kept(1)).toEqual({ value: view('v1', 11n), record: { id: 'v1', user: 'ü', item: 'iv1', at: 11 } })
+  expect(kept(2)).toEqual({ value: view('v2', 12n), record: { id: 'v2', user: 'ü', item: 'iv2', at: 12 } })
+  expect(kept(4)).toMatchObject({ record: { u: 'b', i: 'y', t: 10 }, offset: 5 })
+  expect(kept(5).value).toEqual(view('v3'.repeat(300), 12n))
+  expect(kept(6)).toMatchObject({ record: { u: 'c', i: 'z', t: 13 }, offset: 7 })
+})
+
 test('an origin says where a record came from', () => {
   const origin = { topic: 'some.topic-1', partition: 12, offset: 2 ** 53 - 1 }
   expect(decodeOrigin(encodeOrigin(origin, { type: 'json' }))).toEqual(origin)

@@ -2,7 +2,8 @@
  * Avro records as JSON text: Avro's JSON encoding without the wrappers around a union's branches.
  *
  * 64-bit integers are exact digits, bytes and fixed are texts of one character a byte, and NaN and the infinities
- * texts of their names. The record was read before, so its limits hold; what does not fit its schema is a Refusal.
+ * texts of their names. The record was read before, so its limits hold; what does not fit its schema is a Refusal, and
+ * so is more of what has no bytes than a record that was read can hold: the work is bounded here too.
  */
 import { isUtf8 } from 'node:buffer'
 import type { DecodeLimits } from '../../config/model.ts'
@@ -60,6 +61,8 @@ export class AvroToJson {
   private readonly cursor = new Cursor()
   private readonly limits: DecodeLimits
   private out!: ByteBuffer
+  /** Values without bytes that may still come: as many as a record may claim, and those that a byte tells. */
+  private emptyLeft = 0
 
   constructor(limits: DecodeLimits) {
     this.limits = limits
@@ -68,6 +71,7 @@ export class AvroToJson {
   write(type: AvroType, bytes: Buffer, at: number, end: number, out: ByteBuffer): void {
     this.cursor.set(bytes, at, end)
     this.out = out
+    this.emptyLeft = this.limits.items + end - at
     this.value(type, 1)
     if (this.cursor.pos !== end) throw new Refusal(`${end - this.cursor.pos} bytes are left after the record`)
   }
@@ -75,6 +79,13 @@ export class AvroToJson {
   private value(type: AvroType, nesting: number): void {
     const { cursor } = this
     if (nesting > this.limits.depth * 2 + 2) throw new Refusal('it is nested too deep')
+    const from = cursor.pos
+    this.content(type, nesting)
+    if (cursor.pos === from && --this.emptyLeft < 0) throw new Refusal('it has too many values without bytes')
+  }
+
+  private content(type: AvroType, nesting: number): void {
+    const { cursor } = this
     switch (type.kind) {
       case 'null':
         this.ascii('null')

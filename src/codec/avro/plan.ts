@@ -2,7 +2,8 @@
  * How the records of one writer schema are read: a graph of steps, compiled once from the schema and the field map.
  *
  * Owns: which field of the record goes to which column. What is not mapped becomes a step that skips it (shared by
- * every place of a named type, which also closes the loop of a recursive one); what always has zero bytes, no step.
+ * every place of a named type, which also closes the loop of a recursive one); what always has zero bytes, no step: how
+ * many values and levels it has is counted, since whoever shows the record writes them all.
  * Fails with a SchemaError that names schema and path where a mapped field is missing or cannot play its role.
  */
 import type { FieldMap, Source, TimeUnit } from '../../config/model.ts'
@@ -70,6 +71,10 @@ export interface Step {
   names: string[]
   /** READ only. */
   targets: readonly Target[]
+  /** NULL: the values that it stands for, less one where a byte says that it is there. RECORD: those without a step. */
+  emptyValues: number
+  /** NULL and RECORD: levels of nesting in those. */
+  emptyLevels: number
 }
 
 export interface Plan {
@@ -88,6 +93,14 @@ interface Wanted {
   readonly column: number
   readonly unit?: TimeUnit
 }
+
+/** What a type that always has zero bytes holds, itself among it; infinite where names of types double it too often. */
+interface Empty {
+  readonly values: number
+  readonly levels: number
+}
+
+const NOTHING: Empty = { values: 1, levels: 0 }
 
 /** The mapped paths as a tree. */
 interface Want {
@@ -135,7 +148,7 @@ function wantOf(role: Source['role'], fields: FieldMap): Want {
 
 class Compiler {
   private readonly skips = new Map<AvroType, Step>()
-  private readonly zero = new Map<AvroType, boolean>()
+  private readonly empty = new Map<AvroType, Empty | undefined>()
   private readonly schema: string
 
   constructor(schema: string) {
@@ -152,7 +165,7 @@ class Compiler {
     const step = newStep(RECORD)
     for (const field of type.fields) {
       const wanted = want.children.get(field.name)
-      if (wanted === undefined && this.isZeroWidth(field.type)) continue
+      if (wanted === undefined && this.isLeftOut(field.type, step)) continue
       step.names.push(field.name)
       step.children.push(wanted ? this.mapped(field.type, wanted, [...path, field.name]) : this.skip(field.type))
     }
@@ -225,15 +238,15 @@ class Compiler {
         step.width = type.symbols.length
         break
       case 'union':
-        step.children = type.branches.map((branch) => (this.isZeroWidth(branch) ? newStep(NULL) : this.skip(branch)))
+        step.children = type.branches.map((branch) => this.part(branch, true))
         break
       case 'array':
       case 'map':
-        step.children = [this.isZeroWidth(type.items) ? newStep(NULL) : this.skip(type.items)]
+        step.children = [this.part(type.items, type.kind === 'map')]
         break
       case 'record':
         for (const field of type.fields) {
-          if (this.isZeroWidth(field.type)) continue
+          if (this.isLeftOut(field.type, step)) continue
           step.names.push(field.name)
           step.children.push(this.skip(field.type))
         }
@@ -241,17 +254,42 @@ class Compiler {
     return step
   }
 
-  /** Whether a value always has no bytes. A type that holds itself without end counts as having some: depth ends it. */
-  private isZeroWidth(type: AvroType): boolean {
-    if (type.kind === 'null') return true
-    if (type.kind === 'fixed') return type.size === 0
-    if (type.kind !== 'record') return false
-    const known = this.zero.get(type)
-    if (known !== undefined) return known
-    this.zero.set(type, false)
-    const zero = type.fields.every((field) => this.isZeroWidth(field.type))
-    this.zero.set(type, zero)
-    return zero
+  /** A union's branch or a container's item; `isTold`: by a byte of its own. */
+  private part(type: AvroType, isTold: boolean): Step {
+    const empty = this.emptyOf(type)
+    if (empty === undefined) return this.skip(type)
+    const step = newStep(NULL)
+    step.emptyValues = isTold ? empty.values - 1 : empty.values
+    step.emptyLevels = empty.levels
+    return step
+  }
+
+  /** Whether a record's field needs no step; then it is counted. */
+  private isLeftOut(type: AvroType, record: Step): boolean {
+    const empty = this.emptyOf(type)
+    if (empty === undefined) return false
+    record.emptyValues += empty.values
+    record.emptyLevels = Math.max(record.emptyLevels, empty.levels)
+    return true
+  }
+
+  /** Undefined where a value has bytes. A type that holds itself without end counts as having some: depth ends it. */
+  private emptyOf(type: AvroType): Empty | undefined {
+    if (type.kind === 'null') return NOTHING
+    if (type.kind === 'fixed') return type.size === 0 ? NOTHING : undefined
+    if (type.kind !== 'record') return undefined
+    if (this.empty.has(type)) return this.empty.get(type)
+    this.empty.set(type, undefined)
+    let { values, levels } = NOTHING
+    for (const field of type.fields) {
+      const empty = this.emptyOf(field.type)
+      if (empty === undefined) return undefined
+      values += empty.values
+      levels = Math.max(levels, empty.levels)
+    }
+    const all = { values, levels: levels + 1 }
+    this.empty.set(type, all)
+    return all
   }
 
   private error(path: readonly string[], message: string): SchemaError {
@@ -297,7 +335,7 @@ const COLUMN_NAME = [
 ]
 
 function newStep(op: number): Step {
-  return { op, width: 0, children: [], names: [], targets: [] }
+  return { op, width: 0, children: [], names: [], targets: [], emptyValues: 0, emptyLevels: 0 }
 }
 
 function article(type: AvroType): string {

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * 1. A record that is read ends exactly where its bytes end; nothing in it was believed without a check of bounds.
- * 2. The work is proportional to the record's bytes: items of zero bytes are counted, not visited.
+ * 2. The work is proportional to the record's bytes: values of zero bytes are counted, not visited.
  * 3. No object and no closure is made for a record that is read.
  * A record that does not hold to its schema or to the limits is refused with the path of the field and the reason.
  */
@@ -26,8 +26,8 @@ export class RecordReader {
   /** Where the walk is: the index of the child taken on each level, from the root on. */
   private readonly trail: Int32Array
   private level = 0
-  /** Items without bytes that the record may still claim. */
-  private emptyItemsLeft = 0
+  /** Values without bytes that the record may still claim. */
+  private emptyLeft = 0
   private hasTime = false
 
   constructor(limits: DecodeLimits) {
@@ -57,7 +57,7 @@ export class RecordReader {
     this.batch = batch
     this.row = row
     this.hasTime = false
-    this.emptyItemsLeft = this.limits.items
+    this.emptyLeft = this.limits.items
     batch.viewIdLength[row] = -1
     batch.userLength[row] = -1
     batch.itemLength[row] = -1
@@ -82,6 +82,7 @@ export class RecordReader {
     const { cursor } = this
     switch (step.op) {
       case P.NULL:
+        if (step.emptyLevels > 0) this.countEmpty(step, 1, nesting)
         return
       case P.BOOLEAN:
         cursor.boolean()
@@ -123,6 +124,7 @@ export class RecordReader {
 
   private walkFields(step: P.Step, level: number, nesting: number): void {
     this.checkDepth(nesting)
+    if (step.emptyValues > 0) this.countEmpty(step, 1, nesting + 1)
     const { children } = step
     for (let k = 0; k < children.length; k++) {
       this.trail[level] = k
@@ -140,7 +142,7 @@ export class RecordReader {
     for (let count = this.blockCount(); count !== 0; count = this.blockCount()) {
       const { blockEnd } = this
       total = this.countItems(total, count)
-      if (item.op === P.NULL) this.countEmptyItems(count)
+      if (item.op === P.NULL) this.countEmpty(item, count, nesting + 1)
       else if (item.op === P.FIXED) this.cursor.skip(count * item.width)
       else {
         for (let k = 0; k < count; k++) {
@@ -196,10 +198,11 @@ export class RecordReader {
     return total + count
   }
 
-  private countEmptyItems(count: number): void {
-    this.emptyItemsLeft -= count
-    if (this.emptyItemsLeft < 0)
-      throw new Refusal(`items without bytes are more than the limit of ${this.limits.items}`)
+  /** What holds them is at `nesting` - 1. */
+  private countEmpty(step: P.Step, times: number, nesting: number): void {
+    if (step.emptyLevels > 0) this.checkDepth(nesting + step.emptyLevels - 1)
+    this.emptyLeft -= times * step.emptyValues
+    if (this.emptyLeft < 0) throw new Refusal(`items without bytes are more than the limit of ${this.limits.items}`)
   }
 
   private checkDepth(nesting: number): void {

@@ -5,14 +5,16 @@
  * same after a restart.
  *
  * How it fails: a record whose id the registry does not have, or whose schema does not have the mapped fields, is
- * refused with that reason; `prepare` rejects with a RegistryError while the registry cannot be asked.
+ * refused with that reason; `prepare` rejects with a RegistryError while the registry cannot be asked. An id that the
+ * registry did not have is asked for again after ABSENT_MS, for chunks that come later: what was answered for a chunk
+ * holds for that chunk, however long it takes to ask for all that it needs.
  */
 import type { AvroSchema, DecodeLimits, Source } from '../../config/model.ts'
 import type { EventBatch } from '../../join/event.ts'
 import type { RawChunk } from '../../log/chunk.ts'
 import { SchemaError } from '../error.ts'
 import type { SourceReader, WriterSchema } from '../port.ts'
-import type { RegistryClient } from '../registry.ts'
+import { ABSENT_MS, type RegistryClient } from '../registry.ts'
 import { beginRow, kindOf } from '../rows.ts'
 import { avroToValue } from './json.ts'
 import { compilePlan, type Plan } from './plan.ts'
@@ -34,41 +36,59 @@ interface Writer {
   readonly plan: Plan | string
 }
 
+interface Refused {
+  readonly reason: string
+  /** Infinite where another answer would be no other: a schema of an id never changes. */
+  readonly untilMs: number
+}
+
 export class AvroWireSource implements SourceReader {
   readonly writers: WriterSchema[] = []
   private readonly known = new Map<number, Writer>()
-  private readonly refused = new Map<number, string>()
+  private readonly refused = new Map<number, Refused>()
+  /** Of a chunk that needed what was not there, by its bytes: since when. */
+  private readonly since = new WeakMap<Buffer, number>()
   private readonly source: Source
   private readonly registry: RegistryClient
   private readonly limits: DecodeLimits
   private readonly kind: number
   private readonly reader: RecordReader
+  private readonly monotonicMs: () => number
 
-  constructor(source: Source, registry: RegistryClient, limits: DecodeLimits) {
+  constructor(
+    source: Source,
+    registry: RegistryClient,
+    limits: DecodeLimits,
+    monotonicMs: () => number = () => performance.now(),
+  ) {
     this.source = source
     this.registry = registry
     this.limits = limits
     this.kind = kindOf(source.role)
     this.reader = new RecordReader(limits)
+    this.monotonicMs = monotonicMs
   }
 
   prepare(chunk: RawChunk): Promise<void> | undefined {
+    const sinceMs = this.since.get(chunk.bytes) ?? this.monotonicMs()
     let missing: Set<number> | undefined
     let last = -1
     for (let i = 0; i < chunk.count; i++) {
       const id = wireId(chunk, i)
       if (id < 0 || id === last) continue
       last = id
-      if (this.known.has(id) || this.refused.has(id)) continue
+      if (this.isAnswered(id, sinceMs)) continue
       missing ??= new Set()
       missing.add(id)
     }
+    if (missing === undefined) return undefined
+    this.since.set(chunk.bytes, sinceMs)
     // Over what it learns it may forget what else the chunk needs: it is through when nothing is missing.
-    return missing && this.lookUp([...missing]).then(() => this.prepare(chunk))
+    return this.lookUp([...missing]).then(() => this.prepare(chunk))
   }
 
   ensure(writer: number): Promise<void> | undefined {
-    return this.known.has(writer) ? undefined : this.lookUp([writer])
+    return this.isAnswered(writer, this.monotonicMs()) ? undefined : this.lookUp([writer])
   }
 
   schemaOf(writer: number): AvroSchema {
@@ -100,13 +120,18 @@ export class AvroWireSource implements SourceReader {
 
   private writer(id: number): Writer {
     const writer = this.known.get(id)
-    if (writer === undefined) throw new Error(`the writer schema ${id} was not prepared`)
+    if (writer === undefined)
+      throw new Error(this.refused.get(id)?.reason ?? `the writer schema ${id} was not prepared`)
     return writer
   }
 
   private planOf(id: number): Plan | string {
     if (id < 0) return NO_HEADER
-    return this.refused.get(id) ?? this.writer(id).plan
+    return this.refused.get(id)?.reason ?? this.writer(id).plan
+  }
+
+  private isAnswered(id: number, sinceMs: number): boolean {
+    return this.known.has(id) || (this.refused.get(id)?.untilMs ?? Number.NEGATIVE_INFINITY) > sinceMs
   }
 
   private async lookUp(ids: readonly number[]): Promise<void> {
@@ -123,16 +148,17 @@ export class AvroWireSource implements SourceReader {
     const answer = await this.registry.schemaOf(id)
     if (this.known.has(id)) return
     if ('reason' in answer) {
-      this.refused.set(id, answer.reason)
+      this.refused.set(id, { reason: answer.reason, untilMs: this.monotonicMs() + ABSENT_MS })
       return
     }
     const { schema } = answer
     try {
       const type = resolveSchema(schema)
       this.known.set(id, { schema, type, plan: this.compile(id, type) })
+      this.refused.delete(id)
       this.writers.push({ writer: id, schema })
     } catch (error) {
-      this.refused.set(id, reasonOf(id, error))
+      this.refused.set(id, { reason: reasonOf(id, error), untilMs: Number.POSITIVE_INFINITY })
     }
   }
 

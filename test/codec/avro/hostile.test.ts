@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
+import { avroToValue } from '../../../src/codec/avro/json.ts'
 import { RecordReader } from '../../../src/codec/avro/reader.ts'
+import { resolveSchema } from '../../../src/codec/avro/schema.ts'
 import { openSourceReader } from '../../../src/codec/source.ts'
 import type { AvroSchema, DecodeLimits } from '../../../src/config/model.ts'
 import { avroFormat, avroString, LIMITS, readOne, record, varint, viewSource } from '../support.ts'
@@ -18,6 +20,10 @@ async function read(type: unknown, bytes: Buffer, limits: Partial<DecodeLimits> 
 
 const arrayOf = (items: unknown) => ({ type: 'array', items })
 const mapOf = (values: unknown) => ({ type: 'map', values })
+/** Records of no bytes: one that holds 2^n others, and one that lies n levels below. */
+const doubled = (n: number): AvroSchema =>
+  n === 0 ? record('R0', {}) : record(`R${n}`, { a: doubled(n - 1), b: `R${n - 1}` })
+const nested = (n: number): AvroSchema => (n === 0 ? record('R0', {}) : record(`R${n}`, { a: nested(n - 1) }))
 const tooMany = 'x: it has more items than the limit of 10000'
 
 describe('a hostile record is refused with the path and the reason', () => {
@@ -123,6 +129,46 @@ describe('a hostile record is refused with the path and the reason', () => {
     expect(await read(arrayOf(arrayOf('null')), bytes)).toBe(
       'x[]: items without bytes are more than the limit of 10000',
     )
+  })
+
+  test.each<[string, (type: unknown) => unknown, Buffer]>([
+    ['a field', (type) => type, Buffer.alloc(0)],
+    ['a branch', (type) => ['null', type], varint(1)],
+    ['an item', arrayOf, Buffer.concat([varint(1), varint(0)])],
+    ['an entry', mapOf, Buffer.concat([varint(1), avroString('k'), varint(0)])],
+  ])('schemas that hold much in no bytes as %s: by as much as showing it would write', async (_, within, bytes) => {
+    const items = 'items without bytes are more than the limit of 10000'
+    expect(await read(within(doubled(12)), bytes)).toMatchObject({ user: '1' })
+    expect(await read(within(doubled(13)), bytes)).toContain(items)
+    expect(await read(within(doubled(180)), bytes)).toContain('it is nested deeper than the limit of 32')
+    expect(await read(within(nested(29)), bytes)).toMatchObject({ user: '1' })
+    expect(await read(within(nested(70)), bytes)).toContain('it is nested deeper than the limit of 32')
+  })
+
+  test('and what is read can be shown, to the last item and level', async () => {
+    const kinds = [(type: unknown) => type, (type: unknown) => ['null', type], arrayOf, mapOf]
+    const bytes = [Buffer.alloc(0), varint(1), Buffer.concat([varint(1), varint(0)])]
+    bytes.push(Buffer.concat([varint(1), avroString('k'), varint(0)]))
+    const limits = { ...LIMITS, items: 62, depth: 5 }
+    const seen = new Set<string>()
+    for (const type of [3, 4, 5, 6].map(doubled).concat([1, 2, 3, 4, 5, 6].map(nested))) {
+      for (let k = 0; k < kinds.length; k++) {
+        const schema = record('V', { u: 'long', t: 'long', x: kinds[k](type) })
+        const reader = await openSourceReader(viewSource(avroFormat(schema), fields), limits)
+        const value = Buffer.concat([head, bytes[k]])
+        const isRead = typeof (await readOne(reader, value)) !== 'string'
+        const show = () => reader.toJson(value, 0)
+        if (isRead) expect(show).not.toThrow()
+        else expect(show).toThrow(/nested|without bytes/)
+        seen.add(`${k} ${isRead}`)
+      }
+    }
+    expect(seen.size).toBe(8)
+  })
+
+  test('what was read under other limits ends as well, when it is shown', () => {
+    const show = () => avroToValue(resolveSchema(doubled(14)), Buffer.alloc(0), LIMITS)
+    expect(show).toThrow('it has too many values without bytes')
   })
 
   test('what stays within the limits is read', async () => {

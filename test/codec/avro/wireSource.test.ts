@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { avscType } from '../../../src/codec/avro/transcode.ts'
 import { AvroWireSource } from '../../../src/codec/avro/wireSource.ts'
-import type { RegistryClient } from '../../../src/codec/registry.ts'
+import { ABSENT_MS, RegistryClient } from '../../../src/codec/registry.ts'
 import { openSourceReader, viewSchemaOf } from '../../../src/codec/source.ts'
 import { EventBatch } from '../../../src/join/event.ts'
 import { FakeRegistry, wire } from '../fakeRegistry.ts'
@@ -66,6 +66,55 @@ describe('records in wire format', () => {
     expect([0, 1, 2].map((i) => batch.refusals.get(i))).toEqual(['no schema 1000', 'no schema 1', 'no schema 2'])
   })
 
+  test('of a schema that was not there yet are read once it is', async () => {
+    let nowMs = 5
+    const monotonicMs = () => nowMs
+    const client = new RegistryClient({ url: server.url }, { monotonicMs })
+    const reader = new AvroWireSource(
+      viewSource({ type: 'avro', registry: { url: server.url } }),
+      client,
+      LIMITS,
+      monotonicMs,
+    )
+    const absent = 'the schema registry has no schema 21'
+    expect(await readAll(reader, [wire(21, one)])).toEqual([absent])
+    server.set(21, first)
+    nowMs += ABSENT_MS - 1
+    expect(await readAll(reader, [wire(21, one)])).toEqual([absent])
+    // In hand already, and prepared: its turn comes later.
+    const inHand = chunkOf([wire(21, one)])
+    expect(reader.prepare(inHand)).toBeUndefined()
+    nowMs++
+    expect(await readAll(reader, [wire(21, one)])).toMatchObject([{ user: '2', writer: 21 }])
+    const batch = new EventBatch()
+    reader.read(inHand, batch)
+    expect(eventAt(batch, 0)).toMatchObject({ user: '2' })
+    expect(server.requests).toHaveLength(2)
+  })
+
+  test('of ids that take longer to ask for than an answer is believed are refused, each asked for once', async () => {
+    let nowMs = 0
+    let asked = 0
+    const schemaOf = async (id: number) => {
+      nowMs += ABSENT_MS
+      if (++asked > 100) throw new Error('asked without end')
+      return { reason: `no schema ${id}` }
+    }
+    const registry = { schemaOf } as unknown as RegistryClient
+    const source = viewSource({ type: 'avro', registry: { url: server.url } })
+    const reader = new AvroWireSource(source, registry, LIMITS, () => nowMs)
+    const chunk = chunkOf(Array.from({ length: 20 }, (_, k) => wire(k, one)))
+    await reader.prepare(chunk)
+    // As a consolidated topic's reader asks: of the chunk's parts, made anew.
+    expect(reader.prepare({ ...chunk })).toBeUndefined()
+    const batch = new EventBatch()
+    reader.read(chunk, batch)
+    expect(batch.refusals.size).toBe(20)
+    expect(asked).toBe(20)
+    await reader.prepare(chunkOf([wire(0, one)]))
+    expect(asked).toBe(21)
+  })
+
   test('that are none are refused with the reason', async () => {
     server.set(13, record('Other', { a: 'int' }))
     server.set(14, { type: 'lnog' })
@@ -117,6 +166,9 @@ describe('records in wire format', () => {
     const reader = await open()
     expect(() => reader.toJson(two, 12)).toThrow('the writer schema 12 was not prepared')
     await reader.ensure(12)
+    await reader.ensure(99)
+    expect(reader.ensure(99)).toBeUndefined()
+    expect(() => reader.toJson(two, 99)).toThrow('the schema registry has no schema 99')
     expect(reader.ensure(12)).toBeUndefined()
     expect(reader.toJson(two, 12)).toMatchObject({ user_id: 'u' })
   })
