@@ -38,6 +38,21 @@ describe('what is wrong is refused with the key named', () => {
       'labels.click.fold',
       /first, last, max, sum or count/,
     ],
+    [
+      'a fold of values where the source maps none',
+      {
+        'labels.watch_ms': { on: 'watch', within: '10m', fold: 'max' },
+        'sources.engagements.0.fields.value': undefined,
+      },
+      'labels.watch_ms.fold',
+      /map fields\.value of an engagement source that carries watch.*"max"/,
+    ],
+    [
+      'a label of a type that no source can carry',
+      { 'sources.engagements.0.fields.type': { const: 'clik' } },
+      'labels.click.on',
+      /no engagement source can carry this type.*"click"/,
+    ],
     ['an unknown idle', { time: { idle: 'wait' } }, 'time.idle', /follow or ignore/],
     ['an unknown sink', { sinks: [{ type: 'http' }] }, 'sinks.0.type', /kafka or file/],
     ['no label', { labels: {} }, 'labels', /at least one label/],
