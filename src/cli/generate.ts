@@ -53,7 +53,10 @@ export function addGenerate(program: Command): void {
     .description('synthetic views and engagements with a known answer, to topics, to a running node or to files')
     .option('--config <folder>', 'configuration folder', 'config')
     .addOption(new Option('--to <url>', "a node's control server, instead of the configured log").conflicts('outDir'))
-    .option('--out-dir <folder>', 'write views.jsonl, engagements.jsonl and answer.jsonl there instead')
+    .option(
+      '--out-dir <folder>',
+      'write views.jsonl, engagements.jsonl (engagements-TOPIC.jsonl for each of several sources) and answer.jsonl there instead',
+    )
     .option('--views <n>', 'how many views', positiveCount('--views'), 10_000)
     .option('--users <n>', 'how many users', positiveCount('--users'), 1000)
     .option('--seed <n>', 'the same seed and start give the same events', wholeNumber('--seed'), 1)

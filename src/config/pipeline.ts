@@ -32,18 +32,20 @@ type SinkFile = PipelineFile['sinks'][number]
 
 export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline {
   const problems = [...topicProblems(given, from.file), ...deliveryProblems(given, from.file)]
-  const sources = [
-    ...sourcesFrom('views', given.sources.views, 'sources.views', from, problems),
-    ...given.sources.engagements.flatMap((source, i) =>
+  const bySection = [
+    sourcesFrom('views', given.sources.views, 'sources.views', from, problems),
+    ...given.sources.engagements.map((source, i) =>
       sourcesFrom('engagements', source, `sources.engagements.${i}`, from, problems),
     ),
   ]
+  const sources = bySection.flat()
   const labels = labelsFrom(given.labels)
   problems.push(...carrierProblems(labels, sources, from.file))
   if (problems.length > 0) throw new ConfigError(problems)
   const pipeline = {
     name: given.name,
     sources,
+    sections: bySection.map((section) => section.map((source) => sources.indexOf(source))),
     labels,
     time: timeFrom(given.time),
     ...(given.repartition === undefined ? {} : { repartition: given.repartition }),
