@@ -159,6 +159,26 @@ describe('what is wrong is refused with the key named', () => {
     expect(folder.refusal().key).toBe('time.__proto__')
   })
 
+  test.each([
+    ['an alias without an anchor', 'time: { idle: *none }', 'time.idle', 'the alias *none has no anchor before it'],
+    ['one in a list', 'sinks: [{ type: file, folder: [a, *none] }]', 'sinks.0.folder.1', 'has no anchor before it'],
+    ['one before its anchor', 'a: *b\nb: &b 1', 'a', 'the alias *b has no anchor before it'],
+    ['one for a key', 'emit: { *none : 1 }', 'emit.*none', 'has no anchor before it'],
+    ['an alias within its anchor', 'time: &t { idle: follow, x: [*t] }', 'time.x.0', '*t stands within its own anchor'],
+    ['more aliases than a person writes', `a: &a [1]\nb: [${'*a, '.repeat(101)}]`, '', 'Excessive alias count'],
+  ])('%s', (_what, text, key, message) => {
+    folder.write({}, `${text}\n`)
+    const error = folder.refusal()
+    expect(error).toMatchObject({ file: join(folder.path, 'node.yaml'), key, exitCode: 2 })
+    expect(error.message).toContain(message)
+    expect(error.problems).toHaveLength(1)
+  })
+
+  test('but an alias that stands for what was written before is as good as that', () => {
+    folder.write({}, 'memory: { state: &size 64MiB, output: *size }\n')
+    expect(folder.load().node.memory).toMatchObject({ stateBytes: 64 << 20, outputBytes: 64 << 20 })
+  })
+
   test('more sources than a commit can speak of', () => {
     const source = parse(BASE).sources.engagements[0]
     folder.write({ 'sources.engagements': Array.from({ length: 16 }, (_, i) => ({ ...source, topic: `e${i}` })) })
