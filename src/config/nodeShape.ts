@@ -38,7 +38,7 @@ const sasl = z
     }
   })
 
-const broker = z.string({ error: 'must be host:port' }).regex(/^\S+:\d{1,5}$/, { error: 'must be host:port' })
+const broker = z.string({ error: 'must be host:port' }).regex(/^[^\s@]+:\d{1,5}$/, { error: 'must be host:port' })
 
 const control = z
   .strictObject({

@@ -78,12 +78,41 @@ describe('secrets', () => {
     expect(folder.refusal({}).message).not.toContain('swordfish')
   })
 
+  test('are in no address, however they are written there, and are not repeated', () => {
+    const urls = [
+      'http://me:pike@fish@reg:8081',
+      'http://me:pike/fish@reg',
+      'http://me:80/pike/fish@reg',
+      'http://me:pike#fish@reg',
+      'http://pike@reg',
+      `http://${'long'.repeat(30)}:pike@reg`,
+      'me:pike@reg:8081',
+      'ftp:me:pike@reg',
+      'http://me:pi"ke@reg',
+    ]
+    for (const url of urls) {
+      for (const registry of [url, { url }]) {
+        folder.write({ 'sources.views.format': { type: 'avro', registry } })
+        const error = folder.refusal()
+        expect(error.message).toMatch(/registry(\.url)?: must not hold credentials.*\.\.\.@reg/)
+        expect(JSON.stringify(error) + error.message).not.toMatch(/pike|fish|ke@|long/)
+      }
+      folder.write({}, `kafka: { brokers: ['${url}:9092'] }\n`)
+      const error = folder.refusal()
+      expect(error.message).toMatch(/kafka\.brokers\.0: must be host:port/)
+      expect(JSON.stringify(error) + error.message).not.toMatch(/pike|fish|ke@|long/)
+    }
+    folder.write({ 'sources.views.format': { type: 'avro', registry: 'http://reg:99999' } })
+    expect(folder.refusal().message).toMatch(/registry: must be an http or https URL \(is "http:\/\/reg:99999"\)/)
+  })
+
   test('are not repeated where the key is misspelled or the section misplaced', () => {
     const wrong = [
       `kafka: { brokers: ['b:1'], sasl: { mechanism: plain, username: swordfish, pasword: swordfish } }`,
       `kafka: { brokers: ['b:1'], sasl: swordfish }`,
       `kakfa: { brokers: ['b:1'], sasl: { password: swordfish } }`,
       `kafka: { brokers: ['b:1'], password: swordfish, ssl: { key: [swordfish] } }`,
+      `kafka: [{ brokers: ['b:1'], sasl: { password: swordfish } }]`,
     ]
     for (const node of wrong) {
       folder.write({}, node)
