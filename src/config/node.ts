@@ -73,11 +73,17 @@ function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {
 function sslFrom(given: NonNullable<KafkaFile['ssl']>, from: SecretSource): KafkaConfig['ssl'] {
   if (typeof given === 'boolean') return given
   const ssl: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean } = {}
-  if (given.ca !== undefined) ssl.ca = resolveText(given.ca, 'kafka.ssl.ca', from)
-  if (given.cert !== undefined) ssl.cert = resolveText(given.cert, 'kafka.ssl.cert', from)
-  if (given.key !== undefined) ssl.key = resolveSecret(given.key, 'kafka.ssl.key', from)
+  if (given.ca !== undefined) ssl.ca = pemFrom(resolveText, given.ca, 'kafka.ssl.ca', from)
+  if (given.cert !== undefined) ssl.cert = pemFrom(resolveText, given.cert, 'kafka.ssl.cert', from)
+  if (given.key !== undefined) ssl.key = pemFrom(resolveSecret, given.key, 'kafka.ssl.key', from)
   if (given.rejectUnauthorized !== undefined) ssl.rejectUnauthorized = given.rejectUnauthorized
   return ssl
+}
+
+function pemFrom(resolve: typeof resolveText, given: string, key: string, from: SecretSource): string {
+  const text = resolve(given, key, from)
+  if (text.includes('-----BEGIN ')) return text
+  throw new ConfigError([problem(from.file, key, 'what it refers to is no PEM text: it holds no -----BEGIN')])
 }
 
 /** The shape has seen to it that what the mechanism needs is there. */

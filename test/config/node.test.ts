@@ -141,6 +141,34 @@ describe('secrets', () => {
     expect(folder.load({ PW: '2' }).pipeline.fingerprint).toBe(one.fingerprint)
   })
 
+  test('of TLS are PEM texts: a path that is not said to be one, and a wrong file, are refused and not repeated', () => {
+    const text = (what: string) => `-----BEGIN ${what}-----\nabc\n-----END ${what}-----`
+    writeFileSync(join(folder.path, 'ca.pem'), `${text('CERTIFICATE')}\n`)
+    writeFileSync(join(folder.path, 'key.pem'), `${text('PRIVATE KEY')}\n`)
+    writeFileSync(join(folder.path, 'wrong'), 'swordfish\n')
+    const refused = (ssl: object, env: NodeJS.ProcessEnv = {}) => {
+      folder.write({}, JSON.stringify({ kafka: { brokers: ['b:1'], ssl } }))
+      const error = folder.refusal(env)
+      expect(JSON.stringify(error) + error.message).not.toMatch(/swordfish|somewhere/)
+      return error.problems.map((it) => `${it.key}: ${it.message}`)
+    }
+    expect(refused({ ca: '/somewhere/ca.pem', cert: 'somewhere.pem' })).toEqual([
+      expect.stringMatching(/^kafka\.ssl\.ca: must be file:PATH or env:NAME of a PEM text/),
+      expect.stringMatching(/^kafka\.ssl\.cert: must be file:PATH/),
+    ])
+    for (const key of ['ca', 'cert', 'key']) {
+      const found = [refused({ [key]: 'file:wrong' }), refused({ [key]: 'env:PEM' }, { PEM: '/somewhere/ca.pem' })]
+      for (const told of found) expect(told).toEqual([expect.stringMatching(`^kafka.ssl.${key}: .*no PEM text`)])
+    }
+    const ssl = { ca: text('CERTIFICATE'), cert: 'file:ca.pem', key: 'file:key.pem' }
+    folder.write({}, JSON.stringify({ kafka: { brokers: ['b:1'], ssl } }))
+    expect(folder.load().node.kafka?.ssl).toEqual({
+      ca: text('CERTIFICATE'),
+      cert: text('CERTIFICATE'),
+      key: text('PRIVATE KEY'),
+    })
+  })
+
   test('each SASL mechanism wants its own keys', () => {
     folder.write({}, `kafka: { brokers: ['b:1'], sasl: { mechanism: oauthbearer, username: u } }\n`)
     expect(folder.refusal().problems.map((it) => `${it.key} ${it.message}`)).toEqual([
