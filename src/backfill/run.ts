@@ -16,7 +16,7 @@ import { rulesOf } from '../cluster/rules.ts'
 import type { SourceReader } from '../codec/port.ts'
 import { openSampleEncoder, sampleSchema } from '../codec/sample.ts'
 import { openSourceReader, viewSchemaOf } from '../codec/source.ts'
-import type { Config } from '../config/load.ts'
+import type { FilesConfig } from '../config/load.ts'
 import type { Format, Pipeline, SampleFormat, Source } from '../config/model.ts'
 import { type EventFile, openEventFile } from '../files/open.ts'
 import { select, type Where } from '../files/where.ts'
@@ -33,7 +33,7 @@ export interface InputFile {
 }
 
 export interface BackfillOptions {
-  readonly config: Config
+  readonly config: FilesConfig
   /** One for each section of the pipeline's sources, whatever its topics: the views, then the engagements. */
   readonly inputs: readonly InputFile[]
   /** Ends in .avro or .jsonl. */

@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import { SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
 import { type InputFile, runBackfill } from '../backfill/run.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadOverFiles } from '../config/load.ts'
 import { parseWhere } from '../files/where.ts'
 import { balances, ledgerToJson } from '../join/ledger.ts'
 import { formatCount } from '../show/format.ts'
@@ -41,7 +41,7 @@ export function addJoin(program: Command): void {
 }
 
 async function joinFiles(options: Options): Promise<void> {
-  const config = loadConfig(options.config, process.env)
+  const config = loadOverFiles(options.config, process.env)
   const ending = extname(options.out)
   if (ending !== '.avro' && ending !== '.jsonl')
     throw new UsageError(`--out ${options.out}: must end in .avro or .jsonl`)

@@ -15,33 +15,39 @@ const DELAYS_MOST_BYTES = 32 * 2 ** 20
 
 type KafkaFile = NonNullable<NodeFile['kafka']>
 
-export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
-  const { memory, embedded } = given
-  if (given.snapshots?.to === 'kafka' && given.kafka === undefined) {
-    throw new ConfigError([
-      problem(from.file, 'snapshots.to', 'needs brokers (kafka): the embedded log is of one process', 'kafka'),
-    ])
-  }
+/** What commands over files use of it: nothing that needs brokers or a secret. */
+export function nodeOverFiles({ memory, embedded }: NodeFile): Pick<NodeConfig, 'memory' | 'embedded'> {
   return {
-    ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
-    group: given.kafka?.group ?? `postview-${pipelineName}`,
-    dataDir: given.dataDir,
-    control: controlFrom(given.control, from),
     memory: {
       stateBytes: memory.state,
       inFlightBytes: memory.inFlight,
       outputBytes: memory.output,
       actorBytes: memory.actors,
     },
-    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory ?? delaysBytes(memory.state) },
-    ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
-    journal: given.journal,
     embedded: {
       fsyncMs: embedded.fsync,
       retentionMs: embedded.retention,
       segmentBytes: embedded.segment,
       partitions: embedded.partitions,
     },
+  }
+}
+
+export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
+  if (given.snapshots?.to === 'kafka' && given.kafka === undefined) {
+    throw new ConfigError([
+      problem(from.file, 'snapshots.to', 'needs brokers (kafka): the embedded log is of one process', 'kafka'),
+    ])
+  }
+  return {
+    ...nodeOverFiles(given),
+    ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
+    group: given.kafka?.group ?? `postview-${pipelineName}`,
+    dataDir: given.dataDir,
+    control: controlFrom(given.control, from),
+    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory ?? delaysBytes(given.memory.state) },
+    ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
+    journal: given.journal,
     commitEveryMs: given.commitEvery,
     log: given.log,
   }

@@ -145,6 +145,7 @@ function formatFrom(given: FormatFile, key: string, from: SecretSource): Format 
 
 function registryFrom(given: RegistryFile, key: string, from: SecretSource): Registry {
   if (typeof given === 'string') return { url: given }
+  if (from.isOverFiles) return { url: given.url }
   const registry: { url: string; username?: string; password?: string } = { url: given.url }
   if (given.username !== undefined) registry.username = resolveText(given.username, `${key}.username`, from)
   if (given.password !== undefined) registry.password = resolveSecret(given.password, `${key}.password`, from)

@@ -1,7 +1,8 @@
 /** `postview join` over the files that `postview generate --out-dir` writes for the same pipeline. */
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { stringify } from 'yaml'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { configFolder, PIPELINE } from './configFolder.ts'
 import { run } from './run.ts'
@@ -71,4 +72,29 @@ test.each([
   await expect(joined(folder, [...files, ...files])).rejects.toThrow(
     `the pipeline has ${files.length} engagement sources, ${2 * files.length} files were given`,
   )
+})
+
+test('brokers that are missing and secrets that are not set do not matter over files', async () => {
+  const access = { url: 'http://registry', username: 'env:NOT_SET', password: 'file:not-there' }
+  const sinks = [{ type: 'kafka', topic: 'samples', format: { type: 'avro', registry: access } }]
+  const node = { control: { tokens: { read: 'env:NOT_SET' } }, snapshots: { to: 'kafka', topic: 'shared' } }
+  const kafka = {
+    brokers: ['b:1'],
+    ssl: { ca: 'file:not-there' },
+    sasl: { mechanism: 'oauthbearer', token: 'env:NOT_SET' },
+  }
+  const { folder } = await configFolder(dir.path)
+  const write = async (sources: object, node: object): Promise<void> => {
+    const pipeline = { ...PIPELINE, sources, sinks, delivery: 'exactly-once' }
+    await writeFile(join(folder, 'pipeline.yaml'), stringify(pipeline))
+    await writeFile(join(folder, 'node.yaml'), stringify(node))
+  }
+  await write(PIPELINE.sources, node)
+  expect(await generated(folder)).toEqual(['answer.jsonl', 'engagements.jsonl', 'views.jsonl'])
+  const { views } = PIPELINE.sources
+  const registered = { ...views, format: { type: 'avro', registry: access } }
+  await write({ ...PIPELINE.sources, views: registered }, { ...node, kafka })
+  expect((await joined(folder, ['engagements'])).samples).toBeGreaterThanOrEqual(VIEWS)
+  await write({ ...PIPELINE.sources, views: { ...views, topic: 'a b' } }, { ...node, kafka, memory: { state: '1' } })
+  await expect(joined(folder, ['engagements'])).rejects.toThrow(/sources\.views\.topic.*\n.*memory\.state/)
 })
