@@ -16,7 +16,7 @@ import { rulesOf } from '../cluster/rules.ts'
 import type { SourceReader } from '../codec/port.ts'
 import { openSampleEncoder, sampleSchema } from '../codec/sample.ts'
 import { openSourceReader, viewSchemaOf } from '../codec/source.ts'
-import type { Config } from '../config/load.ts'
+import type { FilesConfig } from '../config/load.ts'
 import type { Format, Pipeline, SampleFormat, Source } from '../config/model.ts'
 import { type EventFile, openEventFile } from '../files/open.ts'
 import { select, type Where } from '../files/where.ts'
@@ -33,8 +33,8 @@ export interface InputFile {
 }
 
 export interface BackfillOptions {
-  readonly config: Config
-  /** In the order of the pipeline's sources: the views, then the engagements. */
+  readonly config: FilesConfig
+  /** One for each section of the pipeline's sources, whatever its topics: the views, then the engagements. */
   readonly inputs: readonly InputFile[]
   /** Ends in .avro or .jsonl. */
   readonly out: string
@@ -69,6 +69,8 @@ class Backfill {
   private readonly options: BackfillOptions
   private readonly out: string
   private readonly folder: string
+  /** By input. */
+  private readonly sources: readonly Source[]
   private readonly waiting: ((value: void) => void)[][] = []
   private readonly paused: boolean[] = []
   private partition!: Partition
@@ -79,6 +81,8 @@ class Backfill {
     this.options = options
     this.out = out
     this.folder = folder
+    const { sections, sources } = options.config.pipeline
+    this.sources = sections.map(([first]) => sources[first])
   }
 
   async run(): Promise<BackfillResult> {
@@ -111,7 +115,7 @@ class Backfill {
   }
 
   private async openInput(input: InputFile, source: number): Promise<EventFile> {
-    const spec = this.options.config.pipeline.sources[source]
+    const spec = this.sources[source]
     const schema = 'schema' in spec.format ? spec.format.schema : undefined
     const { limits } = this.options.config.pipeline
     const options = {
@@ -125,11 +129,8 @@ class Backfill {
 
   /** The pipeline as configured, with each source in the format of its file. */
   private pipelineOf(files: readonly EventFile[]): Pipeline {
-    const { pipeline } = this.options.config
-    const sources = files.map(
-      (file, i): Source => ({ ...pipeline.sources[i], format: formatOf(pipeline.sources[i], file) }),
-    )
-    return { ...pipeline, sources }
+    const sources = files.map((file, i): Source => ({ ...this.sources[i], format: formatOf(this.sources[i], file) }))
+    return { ...this.options.config.pipeline, sources, sections: sources.map((_, i) => [i]) }
   }
 
   private format(): SampleFormat {
@@ -223,9 +224,8 @@ class Backfill {
 
   /** Rows of text are JSON, whatever schema the source has for them; a container's are read as the join reads them. */
   private async readerOfRows(file: EventFile, source: number, reader: SourceReader): Promise<SourceReader> {
-    const { sources, limits } = this.options.config.pipeline
     if (file.schema !== undefined) return reader
-    return openSourceReader({ ...sources[source], format: { type: 'json' } }, limits)
+    return openSourceReader({ ...this.sources[source], format: { type: 'json' } }, this.options.config.pipeline.limits)
   }
 
   /** Everything read is joined; where memory is short, what is left waits for a settlement. */

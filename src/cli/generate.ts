@@ -8,7 +8,8 @@ import { SingleBar } from 'cli-progress'
 import { type Command, Option } from 'commander'
 import { makeLogger } from '../cluster/logger.ts'
 import { openLog } from '../cluster/open.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import { type Config, type FilesConfig, loadConfig, loadOverFiles } from '../config/load.ts'
+import type { Pipeline } from '../config/model.ts'
 import { parseCount, parseDuration } from '../config/units.ts'
 import { answerJson } from '../generate/event.ts'
 import { type Plan, planGeneration } from '../generate/plan.ts'
@@ -47,13 +48,21 @@ interface Opened {
   close(): Promise<void>
 }
 
+interface Destination {
+  readonly pipeline: Pipeline
+  open(): Promise<Opened>
+}
+
 export function addGenerate(program: Command): void {
   program
     .command('generate')
     .description('synthetic views and engagements with a known answer, to topics, to a running node or to files')
     .option('--config <folder>', 'configuration folder', 'config')
     .addOption(new Option('--to <url>', "a node's control server, instead of the configured log").conflicts('outDir'))
-    .option('--out-dir <folder>', 'write views.jsonl, engagements.jsonl and answer.jsonl there instead')
+    .option(
+      '--out-dir <folder>',
+      'write views.jsonl, engagements.jsonl (engagements-TOPIC.jsonl for each of several sources) and answer.jsonl there instead',
+    )
     .option('--views <n>', 'how many views', positiveCount('--views'), 10_000)
     .option('--users <n>', 'how many users', positiveCount('--users'), 1000)
     .option('--seed <n>', 'the same seed and start give the same events', wholeNumber('--seed'), 1)
@@ -79,10 +88,10 @@ export function addGenerate(program: Command): void {
 }
 
 async function generate(options: Options): Promise<void> {
-  const config = loadConfig(options.config, process.env)
+  const { pipeline, open } = destination(options)
   try {
-    const plan = planGeneration(config.pipeline, wishesOf(options), Date.now())
-    const opened = await openTarget(config, options)
+    const plan = planGeneration(pipeline, wishesOf(options), Date.now())
+    const opened = await open()
     try {
       report(await runTo(opened.target, plan, options), options)
     } finally {
@@ -99,13 +108,25 @@ function wishesOf(options: Options) {
   return { views, users, seed, spanMs: span, startMs: start, engagementRate, disorderMs: disorder, duplicates, repeats }
 }
 
+function destination(options: Options): Destination {
+  const { outDir, config: folder } = options
+  if (outDir === undefined) {
+    const config = loadConfig(folder, process.env)
+    return { pipeline: config.pipeline, open: () => openTarget(config, options) }
+  }
+  const config = loadOverFiles(folder, process.env)
+  return { pipeline: config.pipeline, open: () => openFiles(outDir, config, options) }
+}
+
+async function openFiles(outDir: string, { pipeline, node }: FilesConfig, options: Options): Promise<Opened> {
+  const partitions = options.partitions ?? node.embedded.partitions
+  const target = await FilesTarget.open(outDir, pipeline, options.seed, partitions)
+  return { target, close: () => target.close() }
+}
+
 async function openTarget(config: Config, options: Options): Promise<Opened> {
   const { pipeline, node } = config
   const partitions = options.partitions ?? node.embedded.partitions
-  if (options.outDir !== undefined) {
-    const target = await FilesTarget.open(options.outDir, pipeline, options.seed, partitions)
-    return { target, close: () => target.close() }
-  }
   if (options.to !== undefined) {
     if (!/^https?:\/\//.test(options.to)) throw new UsageError(`--to ${options.to}: must be an http or https URL`)
     const target = new ServerTarget(

@@ -3,7 +3,7 @@ import { extname } from 'node:path'
 import { SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
 import { type InputFile, runBackfill } from '../backfill/run.ts'
-import { loadConfig } from '../config/load.ts'
+import { loadOverFiles } from '../config/load.ts'
 import { parseWhere } from '../files/where.ts'
 import { balances, ledgerToJson } from '../join/ledger.ts'
 import { formatCount } from '../show/format.ts'
@@ -25,8 +25,11 @@ export function addJoin(program: Command): void {
   program
     .command('join')
     .description('the same join over files: CSV, JSON lines or Avro containers, also gzipped')
-    .requiredOption('--views <file>', 'the views')
-    .requiredOption('--engagements <file...>', 'the engagements, a file for each engagement source of the pipeline')
+    .requiredOption('--views <file>', 'the views, of all topics')
+    .requiredOption(
+      '--engagements <file...>',
+      'the engagements, a file for each engagement source of the pipeline, whatever its topics',
+    )
     .requiredOption('--out <file>', 'the samples; ends in .avro or .jsonl')
     .option('--config <folder>', 'configuration folder', 'config')
     .option('--columns <names>', 'the columns of CSV files without a header, with commas between')
@@ -38,11 +41,11 @@ export function addJoin(program: Command): void {
 }
 
 async function joinFiles(options: Options): Promise<void> {
-  const config = loadConfig(options.config, process.env)
+  const config = loadOverFiles(options.config, process.env)
   const ending = extname(options.out)
   if (ending !== '.avro' && ending !== '.jsonl')
     throw new UsageError(`--out ${options.out}: must end in .avro or .jsonl`)
-  const sources = config.pipeline.sources.length - 1
+  const sources = config.pipeline.sections.length - 1
   if (options.engagements.length !== sources) {
     throw new UsageError(
       `--engagements: the pipeline has ${sources} engagement sources, ${options.engagements.length} files were given`,

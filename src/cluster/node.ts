@@ -191,6 +191,7 @@ export class Node {
       node: this.id,
       viewReader: this.options.readers[0],
       onDeadLetters: (partition, base, count) => this.held.get(partition)?.deadLettersWritten(base, count),
+      logger: this.options.logger,
     })
     if (this.stopping) return
     this.reader = log.reader({

@@ -17,6 +17,7 @@ export interface OpenOutletsOptions {
   readonly node: string
   readonly viewReader: SourceReader
   readonly onDeadLetters: (partition: number, baseOffset: number, count: number) => void
+  readonly logger?: { warn(fields: object, message: string): void }
 }
 
 export interface OpenOutlets extends Outlets {
@@ -62,5 +63,5 @@ async function openSink(spec: SinkSpec, options: OpenOutletsOptions): Promise<En
   const format: SampleFormat = spec.format === 'avro' ? { type: 'avro' } : { type: 'json' }
   const encoder = await openSampleEncoder(pipeline, format, viewReader, pipeline.limits)
   const schema = encoder.schema ?? sampleSchema(pipeline, await viewSchemaOf(pipeline.sources[0]))
-  return { encoder, sinks: [await FileSink.open({ ...spec, schema })] }
+  return { encoder, sinks: [await FileSink.open({ ...spec, schema, logger: options.logger })] }
 }

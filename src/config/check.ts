@@ -2,9 +2,11 @@
  * Reads a YAML file and holds it against its shape; turns what zod says into problems with file, key and value.
  */
 import { readFileSync } from 'node:fs'
-import { LineCounter, parseDocument } from 'yaml'
+import { type Document, isPair, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml'
 import type { z } from 'zod'
 import { ConfigError, type Problem } from './problem.ts'
+
+const ALIASES_MAX = 100
 
 /** The file's content as plain values; undefined where the file does not exist and `optional` allows that. */
 export function readYaml(file: string, optional: boolean): unknown {
@@ -16,10 +18,40 @@ export function readYaml(file: string, optional: boolean): unknown {
       document.errors.map((error) => problem(file, '', `not YAML: ${error.message.split('\n')[0]}`)),
     )
   }
-  const value: unknown = document.toJS({ maxAliasCount: 100 })
+  const value = plainValue(document, file)
   const bad = keyNamedProto(value, '')
   if (bad !== undefined) throw new ConfigError([problem(file, bad, 'no such key')])
   return value ?? {}
+}
+
+/** An alias that stands for nothing, or for what it is itself in, is named by its key. */
+function plainValue(document: Document, file: string): unknown {
+  const problems: Problem[] = []
+  visit(document, {
+    Alias(key, alias, above) {
+      const meant = alias.resolve(document)
+      const refuse = (why: string): void => {
+        problems.push(problem(file, keyOf(key, above), `not YAML: the alias *${alias.source} ${why}`))
+      }
+      if (meant === undefined) refuse('has no anchor before it')
+      else if (above.includes(meant)) refuse('stands within its own anchor')
+    },
+  })
+  if (problems.length > 0) throw new ConfigError(problems)
+  try {
+    return document.toJS({ maxAliasCount: ALIASES_MAX })
+  } catch (error) {
+    // What else it may not like is how much the aliases stand for.
+    throw new ConfigError([problem(file, '', `cannot be read: ${(error as Error).message}`)])
+  }
+}
+
+function keyOf(key: number | 'key' | 'value' | null, above: readonly (Document | Node | Pair)[]): string {
+  const parts = above.flatMap((node, depth) => {
+    if (isPair(node)) return [node.key]
+    return isSeq(node) ? [depth + 1 < above.length ? node.items.indexOf(above[depth + 1]) : key] : []
+  })
+  return dotted(parts.map(String))
 }
 
 export function checkShape<S extends z.ZodType>(shape: S, raw: unknown, file: string): z.output<S> {

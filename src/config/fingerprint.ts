@@ -8,7 +8,16 @@
 import { createHash } from 'node:crypto'
 import type { Pipeline, Source } from './model.ts'
 
-const LEFT_OUT = new Set(['fingerprint', 'digests', 'schemaFile', 'folder', 'username', 'password', 'createTopics'])
+const LEFT_OUT = new Set([
+  'fingerprint',
+  'digests',
+  'sections',
+  'schemaFile',
+  'folder',
+  'username',
+  'password',
+  'createTopics',
+])
 /** Of 64 digits: enough to tell two values of one key apart. */
 const DIGEST_DIGITS = 8
 

@@ -9,8 +9,8 @@ import { join } from 'node:path'
 import { checkShape, problem, readYaml } from './check.ts'
 import { withEnvironment } from './environment.ts'
 import type { NodeConfig, Pipeline } from './model.ts'
-import { nodeFrom } from './node.ts'
-import { nodeShape } from './nodeShape.ts'
+import { nodeFrom, nodeOverFiles } from './node.ts'
+import { type NodeFile, nodeShape } from './nodeShape.ts'
 import { pipelineFrom } from './pipeline.ts'
 import { pipelineShape } from './pipelineShape.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -19,6 +19,12 @@ export interface Config {
   readonly pipeline: Pipeline
   readonly node: NodeConfig
   readonly folder: string
+}
+
+/** What commands over files use. */
+export interface FilesConfig {
+  readonly pipeline: Pipeline
+  readonly node: Pick<NodeConfig, 'memory' | 'embedded'>
 }
 
 export function loadConfig(folder: string, env: NodeJS.ProcessEnv): Config {
@@ -33,19 +39,30 @@ export function loadConfig(folder: string, env: NodeJS.ProcessEnv): Config {
   return { pipeline, node, folder }
 }
 
-export function loadPipeline(folder: string, env: NodeJS.ProcessEnv): Pipeline {
+/** For commands over files: brokers that are missing and secrets that are not set do not matter to them. */
+export function loadOverFiles(folder: string, env: NodeJS.ProcessEnv): FilesConfig {
+  const problems: Problem[] = []
+  const pipeline = attempt(problems, () => loadPipeline(folder, env, true))
+  const node = attempt(problems, () => nodeOverFiles(readNode(folder, env)))
+  if (pipeline === undefined || node === undefined) throw new ConfigError(problems)
+  return { pipeline, node }
+}
+
+export function loadPipeline(folder: string, env: NodeJS.ProcessEnv, isOverFiles = false): Pipeline {
   const file = join(folder, 'pipeline.yaml')
-  return pipelineFrom(checkShape(pipelineShape, readYaml(file, false), file), { file, folder, env })
+  return pipelineFrom(checkShape(pipelineShape, readYaml(file, false), file), { file, folder, env, isOverFiles })
+}
+
+function loadNode(folder: string, env: NodeJS.ProcessEnv, pipelineName: string): NodeConfig {
+  return nodeFrom(readNode(folder, env), pipelineName, { file: join(folder, 'node.yaml'), folder, env })
 }
 
 /** node.yaml may be missing: every key has a default. */
-function loadNode(folder: string, env: NodeJS.ProcessEnv, pipelineName: string): NodeConfig {
+function readNode(folder: string, env: NodeJS.ProcessEnv): NodeFile {
   const file = join(folder, 'node.yaml')
   const raw = readYaml(file, true) ?? {}
-  if (typeof raw === 'object' && !Array.isArray(raw)) {
-    return nodeFrom(checkShape(nodeShape, withEnvironment(raw, env), file), pipelineName, { file, folder, env })
-  }
-  return nodeFrom(checkShape(nodeShape, raw, file), pipelineName, { file, folder, env })
+  const isSection = typeof raw === 'object' && !Array.isArray(raw)
+  return checkShape(nodeShape, isSection ? withEnvironment(raw, env) : raw, file)
 }
 
 function attempt<T>(problems: Problem[], load: () => T): T | undefined {

@@ -9,6 +9,8 @@ export interface Pipeline {
    * Indices into this list number the sources.
    */
   readonly sources: readonly Source[]
+  /** Indices of sources by the section that defines them, the views first: topics of one section have all else in common. */
+  readonly sections: readonly (readonly number[])[]
   readonly labels: readonly Label[]
   readonly time: TimeRules
   /** The consolidated topic that the sources are rewritten into, keyed by user, and that is joined in their stead. */

@@ -15,33 +15,39 @@ const DELAYS_MOST_BYTES = 32 * 2 ** 20
 
 type KafkaFile = NonNullable<NodeFile['kafka']>
 
-export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
-  const { memory, embedded } = given
-  if (given.snapshots?.to === 'kafka' && given.kafka === undefined) {
-    throw new ConfigError([
-      problem(from.file, 'snapshots.to', 'needs brokers (kafka): the embedded log is of one process', 'kafka'),
-    ])
-  }
+/** What commands over files use of it: nothing that needs brokers or a secret. */
+export function nodeOverFiles({ memory, embedded }: NodeFile): Pick<NodeConfig, 'memory' | 'embedded'> {
   return {
-    ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
-    group: given.kafka?.group ?? `postview-${pipelineName}`,
-    dataDir: given.dataDir,
-    control: controlFrom(given.control, from),
     memory: {
       stateBytes: memory.state,
       inFlightBytes: memory.inFlight,
       outputBytes: memory.output,
       actorBytes: memory.actors,
     },
-    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory ?? delaysBytes(memory.state) },
-    ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
-    journal: given.journal,
     embedded: {
       fsyncMs: embedded.fsync,
       retentionMs: embedded.retention,
       segmentBytes: embedded.segment,
       partitions: embedded.partitions,
     },
+  }
+}
+
+export function nodeFrom(given: NodeFile, pipelineName: string, from: SecretSource): NodeConfig {
+  if (given.snapshots?.to === 'kafka' && given.kafka === undefined) {
+    throw new ConfigError([
+      problem(from.file, 'snapshots.to', 'needs brokers (kafka): the embedded log is of one process', 'kafka'),
+    ])
+  }
+  return {
+    ...nodeOverFiles(given),
+    ...(given.kafka === undefined ? {} : { kafka: kafkaFrom(given.kafka, from) }),
+    group: given.kafka?.group ?? `postview-${pipelineName}`,
+    dataDir: given.dataDir,
+    control: controlFrom(given.control, from),
+    delays: { horizonMs: given.delays.horizon, memoryBytes: given.delays.memory ?? delaysBytes(given.memory.state) },
+    ...(given.snapshots === undefined ? {} : { snapshots: snapshotsFrom(given.snapshots) }),
+    journal: given.journal,
     commitEveryMs: given.commitEvery,
     log: given.log,
   }
@@ -73,11 +79,17 @@ function kafkaFrom(given: KafkaFile, from: SecretSource): KafkaConfig {
 function sslFrom(given: NonNullable<KafkaFile['ssl']>, from: SecretSource): KafkaConfig['ssl'] {
   if (typeof given === 'boolean') return given
   const ssl: { ca?: string; cert?: string; key?: string; rejectUnauthorized?: boolean } = {}
-  if (given.ca !== undefined) ssl.ca = resolveText(given.ca, 'kafka.ssl.ca', from)
-  if (given.cert !== undefined) ssl.cert = resolveText(given.cert, 'kafka.ssl.cert', from)
-  if (given.key !== undefined) ssl.key = resolveSecret(given.key, 'kafka.ssl.key', from)
+  if (given.ca !== undefined) ssl.ca = pemFrom(resolveText, given.ca, 'kafka.ssl.ca', from)
+  if (given.cert !== undefined) ssl.cert = pemFrom(resolveText, given.cert, 'kafka.ssl.cert', from)
+  if (given.key !== undefined) ssl.key = pemFrom(resolveSecret, given.key, 'kafka.ssl.key', from)
   if (given.rejectUnauthorized !== undefined) ssl.rejectUnauthorized = given.rejectUnauthorized
   return ssl
+}
+
+function pemFrom(resolve: typeof resolveText, given: string, key: string, from: SecretSource): string {
+  const text = resolve(given, key, from)
+  if (text.includes('-----BEGIN ')) return text
+  throw new ConfigError([problem(from.file, key, 'what it refers to is no PEM text: it holds no -----BEGIN')])
 }
 
 /** The shape has seen to it that what the mechanism needs is there. */

@@ -8,12 +8,16 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/
 
 const reference = (what: string) => z.string({ error: `must be ${what}` }).min(1, { error: `must be ${what}` })
 
+/** A path without `file:` would be taken for the text itself. */
+const PEM = 'must be file:PATH or env:NAME of a PEM text, or the text itself (-----BEGIN ...)'
+const pem = () => z.string({ error: PEM }).regex(/^(file|env):.|-----BEGIN /, { error: PEM })
+
 const ssl = z.union(
   [
     z.boolean(),
     z.strictObject({
-      ca: reference('file:PATH of a PEM file').optional(),
-      cert: reference('file:PATH of a PEM file').optional(),
+      ca: pem().optional(),
+      cert: pem().optional(),
       key: reference('file:PATH of a PEM file').optional(),
       rejectUnauthorized: z.boolean().optional(),
     }),
@@ -38,7 +42,7 @@ const sasl = z
     }
   })
 
-const broker = z.string({ error: 'must be host:port' }).regex(/^\S+:\d{1,5}$/, { error: 'must be host:port' })
+const broker = z.string({ error: 'must be host:port' }).regex(/^[^\s@]+:\d{1,5}$/, { error: 'must be host:port' })
 
 const control = z
   .strictObject({

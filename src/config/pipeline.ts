@@ -2,9 +2,20 @@
  * From the checked shape of pipeline.yaml to the model: schema files read, registry credentials resolved, and the
  * checks that concern several keys at once.
  */
+import { carrierProblems } from './carrier.ts'
 import { problem } from './check.ts'
 import { digests, fingerprint } from './fingerprint.ts'
-import type { AvroSchema, FieldMap, Format, Pipeline, Registry, SampleFormat, SinkSpec, Source } from './model.ts'
+import type {
+  AvroSchema,
+  FieldMap,
+  Format,
+  Label,
+  Pipeline,
+  Registry,
+  SampleFormat,
+  SinkSpec,
+  Source,
+} from './model.ts'
 import type { PipelineFile } from './pipelineShape.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import { hasField, readSchemaFile } from './schemaFile.ts'
@@ -21,23 +32,21 @@ type SinkFile = PipelineFile['sinks'][number]
 
 export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline {
   const problems = [...topicProblems(given, from.file), ...deliveryProblems(given, from.file)]
-  const sources = [
-    ...sourcesFrom('views', given.sources.views, 'sources.views', from, problems),
-    ...given.sources.engagements.flatMap((source, i) =>
+  const bySection = [
+    sourcesFrom('views', given.sources.views, 'sources.views', from, problems),
+    ...given.sources.engagements.map((source, i) =>
       sourcesFrom('engagements', source, `sources.engagements.${i}`, from, problems),
     ),
   ]
+  const sources = bySection.flat()
+  const labels = labelsFrom(given.labels)
+  problems.push(...carrierProblems(labels, sources, from.file))
   if (problems.length > 0) throw new ConfigError(problems)
   const pipeline = {
     name: given.name,
     sources,
-    labels: Object.entries(given.labels).map(([name, { on, within, fold, default: fallback }]) => ({
-      name,
-      on,
-      withinMs: within,
-      fold,
-      default: fallback,
-    })),
+    sections: bySection.map((section) => section.map((source) => sources.indexOf(source))),
+    labels,
     time: timeFrom(given.time),
     ...(given.repartition === undefined ? {} : { repartition: given.repartition }),
     onMiskeyed: given.onMiskeyed,
@@ -48,6 +57,16 @@ export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline 
     limits: limitsFrom(given.limits),
   } satisfies Omit<Pipeline, 'fingerprint' | 'digests'>
   return { ...pipeline, fingerprint: fingerprint(pipeline), digests: digests(pipeline) }
+}
+
+function labelsFrom(labels: PipelineFile['labels']): Label[] {
+  return Object.entries(labels).map(([name, { on, within, fold, default: fallback }]) => ({
+    name,
+    on,
+    withinMs: within,
+    fold,
+    default: fallback,
+  }))
 }
 
 function timeFrom(time: PipelineFile['time']): Pipeline['time'] {
@@ -126,6 +145,7 @@ function formatFrom(given: FormatFile, key: string, from: SecretSource): Format 
 
 function registryFrom(given: RegistryFile, key: string, from: SecretSource): Registry {
   if (typeof given === 'string') return { url: given }
+  if (from.isOverFiles) return { url: given.url }
   const registry: { url: string; username?: string; password?: string } = { url: given.url }
   if (given.username !== undefined) registry.username = resolveText(given.username, `${key}.username`, from)
   if (given.password !== undefined) registry.password = resolveSecret(given.password, `${key}.password`, from)

@@ -18,12 +18,15 @@ import {
   topicName,
 } from './kinds.ts'
 
-const registryUrl = z
-  .string()
-  .regex(/^https?:\/\/[^\s/]/, { error: 'must be an http or https URL' })
-  .refine((url) => !/^https?:\/\/[^/]*@/.test(url), {
-    error: 'must not hold credentials: write { url, username, password } with env: or file: references',
-  })
+/** Credentials may hold any sign unescaped, so that no reading of the URL finds them: an @ anywhere is refused. */
+const registryUrl = z.string().superRefine((url, context) => {
+  const isUrl = /^https?:\/\/[^\s/]/.test(url) && URL.canParse(url)
+  if (isUrl && !url.includes('@')) return
+  const message = url.includes('@')
+    ? 'must not hold credentials, nor an @: write { url, username, password } with env: or file: references'
+    : 'must be an http or https URL'
+  context.addIssue({ code: 'custom', message })
+})
 
 /** A URL, or one with credentials. */
 const registry = z.union(

@@ -26,7 +26,10 @@ export class ConfigError extends Error {
   readonly exitCode = 2
 
   constructor(found: readonly Problem[]) {
-    const problems = found.map((problem) => (isShown(problem) ? problem : { ...problem, value: undefined }))
+    const problems = found.map((problem) => ({
+      ...problem,
+      value: isShown(problem) ? withoutUserInfo(problem.value) : undefined,
+    }))
     super(problems.map(problemLine).join('\n'))
     this.name = 'ConfigError'
     this.problems = problems
@@ -47,18 +50,25 @@ export function isSecretKey(key: string): boolean {
 
 function shownValue(problem: Problem): string {
   if (problem.value === undefined || !isShown(problem)) return ''
-  const text = JSON.stringify(problem.value) ?? String(problem.value)
-  const short = text.length > VALUE_CHARACTERS ? `${text.slice(0, VALUE_CHARACTERS)}...` : text
-  return ` (is ${hideUserInfo(short)})`
+  const value = withoutUserInfo(problem.value)
+  const text = JSON.stringify(value) ?? String(value)
+  return ` (is ${text.length > VALUE_CHARACTERS ? `${text.slice(0, VALUE_CHARACTERS)}...` : text})`
 }
 
-/** Sections are not shown: what is in them may be secret. */
+/** Sections are not shown, nor lists of them: what is in them may be secret. */
 function isShown({ key, value }: Problem): boolean {
-  const isSection = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return !isSection && !isSecretKey(key) && !BESIDE_SECRET.test(key)
+  return ![value].flat().some(isSection) && !isSecretKey(key) && !BESIDE_SECRET.test(key)
 }
 
-/** A URL with credentials in it is itself the problem; the line that says so must not repeat them. */
-function hideUserInfo(text: string): string {
-  return text.replace(/\/\/[^/@\s"]*@/g, '//...@')
+function isSection(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
+}
+
+/**
+ * An address with credentials in it is itself the problem; the line that says so must not repeat them. They may hold any
+ * sign, also an unescaped / or @, so all up to the last @ goes.
+ */
+function withoutUserInfo(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUserInfo)
+  return typeof value === 'string' ? value.replace(/^(\w+:\/\/)?.*@/s, '$1...@') : value
 }

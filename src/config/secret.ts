@@ -11,6 +11,8 @@ export interface SecretSource {
   readonly file: string
   readonly folder: string
   readonly env: NodeJS.ProcessEnv
+  /** Over files nobody is connected to: credentials are left out, and may refer to what is not there. */
+  readonly isOverFiles?: boolean
 }
 
 /** A value that may be written out, or referred to. */

@@ -40,8 +40,11 @@ export function inUnion(
   const branch = type.types.find((candidate) => !(candidate instanceof avro.types.NullType))
   const hasNull = type.types.some((candidate) => candidate instanceof avro.types.NullType)
   if (branch === undefined || (preferNull && hasNull)) return null
-  const inner = value(branch)
-  return type instanceof avro.types.WrappedUnionType ? { [branch.branchName!]: inner } : inner
+  return inBranch(type, branch, value(branch))
+}
+
+export function inBranch(type: avro.Type, branch: avro.Type, value: unknown): unknown {
+  return type instanceof avro.types.WrappedUnionType ? { [branch.branchName!]: value } : value
 }
 
 function fillerList(items: avro.Type, name: string, random: Random, depth: number): unknown[] {

@@ -3,10 +3,12 @@
  * numbers, how fine times are. So that the events fit the sources, and the answer is the pipeline's.
  */
 import avro from 'avsc'
+import { carries } from '../config/carrier.ts'
 import type { Pipeline, Source } from '../config/model.ts'
+import { recordTypeOf, typesAt } from '../config/recordType.ts'
 import { type ClosingRules, closingDelayMs } from './closing.ts'
 import type { GeneratedType, GenerateOptions } from './event.ts'
-import { isNumeric, RecordError, typeAt } from './record.ts'
+import { isNumeric, RecordError } from './record.ts'
 
 export interface Wishes {
   readonly views: number
@@ -94,14 +96,6 @@ function typesOf(pipeline: Pipeline): Map<string, number> {
   return found
 }
 
-function carries(source: Source, type: string): boolean {
-  const mapped = source.fields.type
-  if (mapped === undefined) return false
-  if ('const' in mapped) return mapped.const === type
-  const schemaType = typeOfField(source, mapped.path)
-  return !(schemaType instanceof avro.types.EnumType) || schemaType.symbols.includes(type)
-}
-
 function typeFrom(name: string, source: Source, pipeline: Pipeline, wishes: Wishes): GeneratedType {
   const { viewId, value } = source.fields
   return {
@@ -125,21 +119,15 @@ function hasNumericIds(source: Source): boolean {
 }
 
 function isNullable(source: Source, path: readonly string[]): boolean {
-  const schema = schemaOf(source)
+  const schema = recordTypeOf(source)
   if (schema === undefined) return true
-  const record = path.length === 1 ? schema : typeAt(schema, path.slice(0, -1))
+  const record = path.length === 1 ? schema : typesAt(schema, path.slice(0, -1))[0]
   const fields = record instanceof avro.types.RecordType ? record.fields : []
   const field = fields.find((candidate) => candidate.name === path[path.length - 1])
   return field?.type.isValid(null) ?? false
 }
 
 function typeOfField(source: Source, path: readonly string[]): avro.Type | undefined {
-  const schema = schemaOf(source)
-  return schema && typeAt(schema, path)
-}
-
-function schemaOf(source: Source): avro.Type | undefined {
-  const { format } = source
-  if (!('schema' in format) || format.schema === undefined) return undefined
-  return avro.Type.forSchema(format.schema as avro.Schema)
+  const schema = recordTypeOf(source)
+  return schema && typesAt(schema, path)[0]
 }

@@ -6,8 +6,9 @@
  */
 import avro from 'avsc'
 import type { AvroSchema, Source } from '../config/model.ts'
+import { branchesOf, typesAt } from '../config/recordType.ts'
 import { type GeneratedEvent, VIEWS } from './event.ts'
-import { filler, inUnion } from './filler.ts'
+import { filler, inBranch } from './filler.ts'
 import { Random } from './random.ts'
 
 export class RecordError extends Error {
@@ -94,7 +95,7 @@ export class RecordMaker {
   }
 
   private isNumber(path: readonly string[]): boolean {
-    return this.type !== undefined && isNumeric(typeAt(this.type, path))
+    return this.type !== undefined && isNumeric(typesAt(this.type, path)[0])
   }
 
   private timeOf(event: GeneratedEvent): number {
@@ -140,20 +141,6 @@ function fieldOf(type: avro.types.RecordType, path: readonly string[]): avro.typ
   return field
 }
 
-/** The types that a value may have, where it is not null. */
-function branchesOf(type: avro.Type): avro.Type[] {
-  const isUnion = type instanceof avro.types.WrappedUnionType || type instanceof avro.types.UnwrappedUnionType
-  return isUnion ? type.types.filter((branch) => !(branch instanceof avro.types.NullType)) : [type]
-}
-
-/** The type at a path, where it is not null. */
-export function typeAt(type: avro.Type, path: readonly string[]): avro.Type | undefined {
-  if (path.length === 0) return branchesOf(type)[0]
-  const record = branchesOf(type).find((branch) => branch instanceof avro.types.RecordType)
-  const field = record?.fields.find((candidate) => candidate.name === path[0])
-  return field && typeAt(field.type, path.slice(1))
-}
-
 export function isNumeric(type: avro.Type | undefined): boolean {
   const { IntType, LongType, FloatType, DoubleType } = avro.types
   return [IntType, LongType, FloatType, DoubleType].some((kind) => type instanceof kind)
@@ -162,7 +149,9 @@ export function isNumeric(type: avro.Type | undefined): boolean {
 function typed(type: avro.Type, value: unknown): unknown {
   const { types } = avro
   if (type instanceof types.WrappedUnionType || type instanceof types.UnwrappedUnionType) {
-    return value === null ? null : inUnion(type, (branch) => typed(branch, value), false)
+    const branches = branchesOf(type)
+    const branch = branches.find((candidate) => candidate.isValid(typed(candidate, value))) ?? branches[0]
+    return value === null || branch === undefined ? null : inBranch(type, branch, typed(branch, value))
   }
   if (isNumeric(type)) return Number(value)
   return type instanceof types.StringType ? String(value) : value

@@ -1,6 +1,6 @@
 /**
  * Generated events to a folder, as JSON lines in their order of arrival: views.jsonl and engagements.jsonl. Where there
- * are several engagement topics, each has its file: engagements-<topic>.jsonl.
+ * are several engagement sources, each has its file: engagements-<topic>.jsonl, by its first topic.
  */
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
@@ -47,6 +47,8 @@ export class FilesTarget implements Target {
   readonly partitions: number
   private readonly makers: readonly RecordMaker[]
   private readonly files: readonly LineFile[]
+  /** By source: topics of one section have a file in common. */
+  private readonly fileOf: readonly LineFile[]
 
   static async open(folder: string, pipeline: Pipeline, seed: number, partitions: number): Promise<FilesTarget> {
     await mkdir(folder, { recursive: true })
@@ -56,11 +58,13 @@ export class FilesTarget implements Target {
   private constructor(folder: string, pipeline: Pipeline, seed: number, partitions: number) {
     this.partitions = partitions
     this.makers = pipeline.sources.map((source) => new RecordMaker(source, seed))
-    this.files = pipeline.sources.map((source) => new LineFile(join(folder, fileName(source, pipeline))))
+    const { sources, sections } = pipeline
+    this.files = sections.map(([first]) => new LineFile(join(folder, fileName(sources[first], pipeline))))
+    this.fileOf = sources.map((_, index) => this.files[sections.findIndex((section) => section.includes(index))])
   }
 
   send(source: number, event: GeneratedEvent): Promise<void> | undefined {
-    return this.files[source].write(this.makers[source].json(event))
+    return this.fileOf[source].write(this.makers[source].json(event))
   }
 
   async flush(): Promise<void> {}
@@ -72,5 +76,5 @@ export class FilesTarget implements Target {
 
 function fileName(source: Source, pipeline: Pipeline): string {
   if (source.role === 'views') return 'views.jsonl'
-  return pipeline.sources.length === 2 ? 'engagements.jsonl' : `engagements-${source.topic}.jsonl`
+  return pipeline.sections.length === 2 ? 'engagements.jsonl' : `engagements-${source.topic}.jsonl`
 }

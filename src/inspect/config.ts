@@ -19,7 +19,7 @@ export function addConfigRoute(app: FastifyInstance, { node }: Inside): void {
 /** As JSON can hold it: what is off is `off`. */
 export function withoutSecrets(value: unknown): unknown {
   if (typeof value === 'number' && !Number.isFinite(value)) return 'off'
-  if (typeof value === 'string') return value.replace(/(\w+:\/\/)[^/@\s]*@/g, `$1${HIDDEN}@`)
+  if (typeof value === 'string') return value.replace(/(\w+:\/\/)\S*@/g, `$1${HIDDEN}@`)
   if (Array.isArray(value)) return value.map(withoutSecrets)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(

@@ -7,12 +7,13 @@
  *
  * Invariants:
  * 1. What `flush` has resolved for is on disk: in a finished file, or in whole blocks of an unfinished one, which the
- *    next `open` on the folder publishes (recover.ts).
+ *    next `open` on the folder publishes, or a sink that is open there once it is old enough (recover.ts).
  * 2. Records of a partition are written in the order in which they were added.
  * 3. In memory is at most what was added since a block was last filled, and the blocks being written.
  *
  * How it fails: after a failed write or fsync (a full disk) every later flush of that partition rejects with that
- * error. Nothing is tried again in a file whose state is unknown: the process ends, and its next start recovers.
+ * error. Nothing is tried again in a file whose state is unknown: the process ends, and its next start recovers. What
+ * cannot be recovered of others while the sink is open is logged, and tried again.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
@@ -21,7 +22,7 @@ import { SYNC_BYTES } from '../files/container.ts'
 import { type ContainerCodec, containerBlock, containerHeader } from './container.ts'
 import { PartFile } from './partFile.ts'
 import type { SampleSink } from './port.ts'
-import { type RecoveryCounts, recoverParts } from './recover.ts'
+import { type RecoveryCounts, type RecoveryRules, recoverParts } from './recover.ts'
 
 const BLOCK_BYTES = 64 * 1024
 const NEWLINE = 10
@@ -39,6 +40,7 @@ export interface FileSinkOptions {
   readonly rollBytes: number
   readonly rollEveryMs: number
   readonly nowMs?: () => number
+  readonly logger?: { warn(fields: object, message: string): void }
 }
 
 interface Lane {
@@ -64,12 +66,17 @@ export class FileSink implements SampleSink {
   private readonly nowMs: () => number
   private readonly openNames = new Set<string>()
   private closed = false
+  private recoverTimer: NodeJS.Timeout | undefined
+  private recovering: Promise<void> | undefined
 
-  /** Makes the folder and recovers what a crashed node left in it. */
+  /** Makes the folder and recovers what a crashed node left in it: now, and then as nodes of other machines crash. */
   static async open(options: FileSinkOptions): Promise<FileSink> {
     await mkdir(options.folder, { recursive: true })
     const sink = new FileSink(options)
-    await sink.recover()
+    await sink.recover((_, error) => {
+      throw error
+    })
+    sink.recoverTimer = setInterval(() => sink.recoverAgain(), Math.min(options.rollEveryMs, MAX_TIMER_MS)).unref()
     return sink
   }
 
@@ -131,6 +138,8 @@ export class FileSink implements SampleSink {
   /** Everything is finished: no unfinished file stays. */
   async close(): Promise<void> {
     this.closed = true
+    clearInterval(this.recoverTimer)
+    await this.recovering
     const closing = [...this.lanes.values()].map(async (lane) => {
       this.push(lane.partition)
       try {
@@ -171,9 +180,7 @@ export class FileSink implements SampleSink {
   /** A failure here is met by the next flush: the lane stays rejected. */
   private rollByTime(lane: Lane, file: PartFile): void {
     this.enqueue(lane, async () => {
-      if (lane.file !== file) return
-      await this.finish(lane)
-      await this.recover()
+      if (lane.file === file) await this.finish(lane)
     }).catch(() => {})
   }
 
@@ -185,10 +192,23 @@ export class FileSink implements SampleSink {
     lane.file = undefined
   }
 
-  private async recover(): Promise<void> {
+  /** What others left is nobody's to fail by who is healthy. */
+  private recoverAgain(): void {
+    if (this.recovering !== undefined) return
+    const { folder, logger } = this.options
+    const warn = (fields: object, error: unknown): void =>
+      logger?.warn({ folder, ...fields, error: (error as Error).message }, 'an unfinished file cannot be recovered')
+    this.recovering = this.recover((file, error) => warn({ file }, error))
+      .catch((error: unknown) => warn({}, error))
+      .finally(() => {
+        this.recovering = undefined
+      })
+  }
+
+  private async recover(onFailed: RecoveryRules['onFailed']): Promise<void> {
     const { folder, rollEveryMs } = this.options
     const abandonedAfterMs = 2 * rollEveryMs + ABANDONED_SLACK_MS
-    const found = await recoverParts(folder, { own: this.openNames, nowMs: this.nowMs(), abandonedAfterMs })
+    const found = await recoverParts(folder, { own: this.openNames, nowMs: this.nowMs(), abandonedAfterMs, onFailed })
     this.recovered.files += found.files
     this.recovered.records += found.records
     this.recovered.tornBytes += found.tornBytes

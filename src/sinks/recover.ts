@@ -30,6 +30,8 @@ export interface RecoveryRules {
   readonly nowMs: number
   /** Older than this, a file was abandoned whoever wrote it. */
   readonly abandonedAfterMs: number
+  /** An unfinished file stays as it is; may throw, to end the recovery. */
+  readonly onFailed: (name: string, error: unknown) => void
 }
 
 export async function recoverParts(folder: string, rules: RecoveryRules): Promise<RecoveryCounts> {
@@ -37,8 +39,8 @@ export async function recoverParts(folder: string, rules: RecoveryRules): Promis
   for (const name of await readdir(folder)) {
     const part = parsePartName(name)
     if (part === undefined || rules.own.has(name)) continue
-    if (isAbandoned(part, rules)) await recoverOne(folder, name, part, counts)
-    else counts.leftAlone++
+    if (!isAbandoned(part, rules)) counts.leftAlone++
+    else await recoverOne(folder, name, part, counts).catch((error: unknown) => rules.onFailed(name, error))
   }
   return counts
 }

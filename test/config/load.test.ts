@@ -1,9 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { differingKeys } from '../../src/config/fingerprint.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import { ConfigFolder } from './configFolder.ts'
+import { BASE, ConfigFolder } from './configFolder.ts'
 
 let folder: ConfigFolder
 beforeEach(() => {
@@ -80,6 +81,21 @@ describe('field mappings', () => {
     expect(folder.load().pipeline.labels.map((it) => it.name)).toEqual(['zebra', 'apple', 'mango'])
   })
 
+  test('let a label count where one source of several carries what it needs', () => {
+    const source = parse(BASE).sources.engagements[0]
+    const { value, ...bare } = source.fields
+    const of = (type: string) => ({ ...source, topic: type, fields: { ...bare, type: { const: type } } })
+    const watch = of('watch')
+    const rated = { labels: { watch: { on: 'watch', within: '1m', fold: 'max' } } }
+    folder.write({ ...rated, 'sources.engagements': [of('click'), watch, { ...source, topic: 'all' }] })
+    expect(folder.load().pipeline.labels).toHaveLength(1)
+    const valued = { ...of('click'), fields: { ...of('click').fields, value } }
+    folder.write({ ...rated, 'sources.engagements': [valued, watch] })
+    expect(folder.refusal().key).toBe('labels.watch.fold')
+    folder.write({ 'labels.click.fold': 'count', 'sources.engagements': [of('click')] })
+    expect(folder.load().pipeline.labels).toHaveLength(1)
+  })
+
   test('off switches the clock-skew quarantine and the alignment off', () => {
     folder.write({ time: { maxClockSkew: 'off', alignWithin: 'off' } })
     expect(folder.load().pipeline.time).toMatchObject({
@@ -136,6 +152,27 @@ describe('schema files', () => {
       ['sources.views.fields.userId', 'meta.usr'],
       ['sources.views.fields.time', 'ts'],
     ])
+  })
+
+  test('let a label count a type that one of the branches of its field can hold, and no other', () => {
+    const kind = { type: 'enum', name: 'Kind', symbols: ['click', 'like'] }
+    const of = (type: unknown, on: string) => {
+      const others = ['user_id', 'item_id', 'value'].map((name) => ({ name, type: ['null', 'double', 'string'] }))
+      const time = { name: 'event_time', type: 'long' }
+      writeSchema(folder.path, { type: 'record', name: 'E', fields: [...others, time, { name: 'type', type }] })
+      folder.write({
+        'sources.engagements.0.format': { type: 'avro', schema: 'schemas/v.avsc' },
+        'labels.click.on': on,
+      })
+    }
+    for (const type of [kind, ['null', kind]]) {
+      of(type, 'like')
+      expect(folder.load().pipeline.labels[0].on).toBe('like')
+      of(type, 'share')
+      expect(folder.refusal().problems.map((it) => [it.key, it.value])).toEqual([['labels.click.on', 'share']])
+    }
+    of([kind, 'string'], 'share')
+    expect(folder.load().pipeline.labels[0].on).toBe('share')
   })
 
   test('that are no schemas are refused', () => {

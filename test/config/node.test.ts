@@ -78,12 +78,41 @@ describe('secrets', () => {
     expect(folder.refusal({}).message).not.toContain('swordfish')
   })
 
+  test('are in no address, however they are written there, and are not repeated', () => {
+    const urls = [
+      'http://me:pike@fish@reg:8081',
+      'http://me:pike/fish@reg',
+      'http://me:80/pike/fish@reg',
+      'http://me:pike#fish@reg',
+      'http://pike@reg',
+      `http://${'long'.repeat(30)}:pike@reg`,
+      'me:pike@reg:8081',
+      'ftp:me:pike@reg',
+      'http://me:pi"ke@reg',
+    ]
+    for (const url of urls) {
+      for (const registry of [url, { url }]) {
+        folder.write({ 'sources.views.format': { type: 'avro', registry } })
+        const error = folder.refusal()
+        expect(error.message).toMatch(/registry(\.url)?: must not hold credentials.*\.\.\.@reg/)
+        expect(JSON.stringify(error) + error.message).not.toMatch(/pike|fish|ke@|long/)
+      }
+      folder.write({}, `kafka: { brokers: ['${url}:9092'] }\n`)
+      const error = folder.refusal()
+      expect(error.message).toMatch(/kafka\.brokers\.0: must be host:port/)
+      expect(JSON.stringify(error) + error.message).not.toMatch(/pike|fish|ke@|long/)
+    }
+    folder.write({ 'sources.views.format': { type: 'avro', registry: 'http://reg:99999' } })
+    expect(folder.refusal().message).toMatch(/registry: must be an http or https URL \(is "http:\/\/reg:99999"\)/)
+  })
+
   test('are not repeated where the key is misspelled or the section misplaced', () => {
     const wrong = [
       `kafka: { brokers: ['b:1'], sasl: { mechanism: plain, username: swordfish, pasword: swordfish } }`,
       `kafka: { brokers: ['b:1'], sasl: swordfish }`,
       `kakfa: { brokers: ['b:1'], sasl: { password: swordfish } }`,
       `kafka: { brokers: ['b:1'], password: swordfish, ssl: { key: [swordfish] } }`,
+      `kafka: [{ brokers: ['b:1'], sasl: { password: swordfish } }]`,
     ]
     for (const node of wrong) {
       folder.write({}, node)
@@ -110,6 +139,34 @@ describe('secrets', () => {
       registry: { url: 'http://r:8081', username: 'me', password: '1' },
     })
     expect(folder.load({ PW: '2' }).pipeline.fingerprint).toBe(one.fingerprint)
+  })
+
+  test('of TLS are PEM texts: a path that is not said to be one, and a wrong file, are refused and not repeated', () => {
+    const text = (what: string) => `-----BEGIN ${what}-----\nabc\n-----END ${what}-----`
+    writeFileSync(join(folder.path, 'ca.pem'), `${text('CERTIFICATE')}\n`)
+    writeFileSync(join(folder.path, 'key.pem'), `${text('PRIVATE KEY')}\n`)
+    writeFileSync(join(folder.path, 'wrong'), 'swordfish\n')
+    const refused = (ssl: object, env: NodeJS.ProcessEnv = {}) => {
+      folder.write({}, JSON.stringify({ kafka: { brokers: ['b:1'], ssl } }))
+      const error = folder.refusal(env)
+      expect(JSON.stringify(error) + error.message).not.toMatch(/swordfish|somewhere/)
+      return error.problems.map((it) => `${it.key}: ${it.message}`)
+    }
+    expect(refused({ ca: '/somewhere/ca.pem', cert: 'somewhere.pem' })).toEqual([
+      expect.stringMatching(/^kafka\.ssl\.ca: must be file:PATH or env:NAME of a PEM text/),
+      expect.stringMatching(/^kafka\.ssl\.cert: must be file:PATH/),
+    ])
+    for (const key of ['ca', 'cert', 'key']) {
+      const found = [refused({ [key]: 'file:wrong' }), refused({ [key]: 'env:PEM' }, { PEM: '/somewhere/ca.pem' })]
+      for (const told of found) expect(told).toEqual([expect.stringMatching(`^kafka.ssl.${key}: .*no PEM text`)])
+    }
+    const ssl = { ca: text('CERTIFICATE'), cert: 'file:ca.pem', key: 'file:key.pem' }
+    folder.write({}, JSON.stringify({ kafka: { brokers: ['b:1'], ssl } }))
+    expect(folder.load().node.kafka?.ssl).toEqual({
+      ca: text('CERTIFICATE'),
+      cert: text('CERTIFICATE'),
+      key: text('PRIVATE KEY'),
+    })
   })
 
   test('each SASL mechanism wants its own keys', () => {

@@ -38,6 +38,21 @@ describe('what is wrong is refused with the key named', () => {
       'labels.click.fold',
       /first, last, max, sum or count/,
     ],
+    [
+      'a fold of values where the source maps none',
+      {
+        'labels.watch_ms': { on: 'watch', within: '10m', fold: 'max' },
+        'sources.engagements.0.fields.value': undefined,
+      },
+      'labels.watch_ms.fold',
+      /map fields\.value of an engagement source that carries watch.*"max"/,
+    ],
+    [
+      'a label of a type that no source can carry',
+      { 'sources.engagements.0.fields.type': { const: 'clik' } },
+      'labels.click.on',
+      /no engagement source can carry this type.*"click"/,
+    ],
     ['an unknown idle', { time: { idle: 'wait' } }, 'time.idle', /follow or ignore/],
     ['an unknown sink', { sinks: [{ type: 'http' }] }, 'sinks.0.type', /kafka or file/],
     ['no label', { labels: {} }, 'labels', /at least one label/],
@@ -142,6 +157,26 @@ describe('what is wrong is refused with the key named', () => {
     folder.write()
     writeFileSync(join(folder.path, 'pipeline.yaml'), `${BASE}time: { __proto__: { idle: ignore } }\n`)
     expect(folder.refusal().key).toBe('time.__proto__')
+  })
+
+  test.each([
+    ['an alias without an anchor', 'time: { idle: *none }', 'time.idle', 'the alias *none has no anchor before it'],
+    ['one in a list', 'sinks: [{ type: file, folder: [a, *none] }]', 'sinks.0.folder.1', 'has no anchor before it'],
+    ['one before its anchor', 'a: *b\nb: &b 1', 'a', 'the alias *b has no anchor before it'],
+    ['one for a key', 'emit: { *none : 1 }', 'emit.*none', 'has no anchor before it'],
+    ['an alias within its anchor', 'time: &t { idle: follow, x: [*t] }', 'time.x.0', '*t stands within its own anchor'],
+    ['more aliases than a person writes', `a: &a [1]\nb: [${'*a, '.repeat(101)}]`, '', 'Excessive alias count'],
+  ])('%s', (_what, text, key, message) => {
+    folder.write({}, `${text}\n`)
+    const error = folder.refusal()
+    expect(error).toMatchObject({ file: join(folder.path, 'node.yaml'), key, exitCode: 2 })
+    expect(error.message).toContain(message)
+    expect(error.problems).toHaveLength(1)
+  })
+
+  test('but an alias that stands for what was written before is as good as that', () => {
+    folder.write({}, 'memory: { state: &size 64MiB, output: *size }\n')
+    expect(folder.load().node.memory).toMatchObject({ stateBytes: 64 << 20, outputBytes: 64 << 20 })
   })
 
   test('more sources than a commit can speak of', () => {

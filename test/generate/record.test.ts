@@ -56,6 +56,13 @@ describe('JSON records', () => {
 })
 
 describe('Avro records', () => {
+  test('hold a value in the branch of a union that it fits', () => {
+    const kind = [{ type: 'enum', name: 'Kind', symbols: ['like'] }, 'string']
+    const format = avroFormat([...IDS, { name: 'at', type: 'long' }, { name: 'kind', type: kind }])
+    const from = source(format, { viewId: undefined, type: { path: ['kind'] } }, 'engagements')
+    expect(decoded(from, CLICK)).toMatchObject({ kind: { string: 'click' } })
+  })
+
   test('fill the rest of the schema, the same for each copy of an event', () => {
     const format = avroFormat([
       ...IDS,
