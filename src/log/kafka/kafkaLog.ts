@@ -31,6 +31,7 @@ import { registerCodecs } from './codecs.ts'
 import type { Decode } from './decode.ts'
 import { isPassing, toLogError } from './errors.ts'
 import type { Client } from './internals.ts'
+import { Leaders } from './leaders.ts'
 import { Lookup } from './lookup.ts'
 import { groupView } from './members.ts'
 import { readRange } from './range.ts'
@@ -160,7 +161,7 @@ class KafkaLog implements Log {
 
   async writer(): Promise<Writer> {
     this.refuseIfClosed()
-    const writer = new KafkaWriter(this.client, this.options.logger)
+    const writer = new KafkaWriter(new Leaders(this.client), this.options.logger)
     this.open.add(writer)
     await writer.connect()
     return writer

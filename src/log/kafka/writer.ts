@@ -4,11 +4,12 @@
  * Owns: a queue per topic partition, and the produce requests in flight.
  *
  * Invariants:
- * 1. A partition has at most one batch in flight, so its order is that of the calls, also where a request is tried
- *    again. Kafka takes one batch a partition and request; the others wait.
+ * 1. A partition has at most one batch in flight, so its order is that of the calls, also where one is tried again.
+ *    Kafka takes one batch a partition and request; the others wait.
  * 2. What is queued for partitions of one leader goes out in one request, up to REQUEST_BYTES; at most IN_FLIGHT
- *    requests at a time, but for those that are tried again: what waits for its leader keeps nobody else waiting.
- * 3. At least once: acks from all in-sync replicas, no producer id. A batch whose answer was lost is sent again.
+ *    requests at a time.
+ * 3. What is tried again keeps nobody else waiting: no request's place, and none of those that shared its request.
+ * 4. At least once: acks from all in-sync replicas, no producer id. A batch whose answer was lost is sent again.
  *
  * Trap: `producer.send` copies its list once a message; nothing is sent through it, and no list of records exists.
  *
@@ -21,8 +22,8 @@ import { LogError, type Writer } from '../port.ts'
 import type { EncodedBatch } from '../recordBatch/builder.ts'
 import type { Logger } from './client.ts'
 import { isPassing, isUnknownTopic, rootCause, toLogError } from './errors.ts'
-import type { Client, PartlyRefused, ProduceAnswer, ProduceTopic } from './internals.ts'
-import { Leaders } from './leaders.ts'
+import type { PartlyRefused, ProduceAnswer, ProduceTopic } from './internals.ts'
+import type { Leaders } from './leaders.ts'
 import { FIRST_WAIT_MS, LONGEST_WAIT_MS, UNKNOWN_TOPIC_TRIES } from './persist.ts'
 
 const IN_FLIGHT = 5
@@ -37,6 +38,12 @@ interface Append {
   readonly batch: EncodedBatch
   readonly resolve: (offset: number) => void
   readonly reject: (error: Error) => void
+  /** Before it is tried again the next time. */
+  waitMs: number
+  /** Times that its topic was not known. */
+  unknown: number
+  /** A request of which it was a part was refused for good: whether for its sake is seen in one of its own. */
+  isAlone: boolean
 }
 
 export class KafkaWriter implements Writer {
@@ -51,9 +58,9 @@ export class KafkaWriter implements Writer {
   private isOver = false
   private drained: () => void = () => {}
 
-  constructor(client: Client, logger: Logger | undefined) {
+  constructor(leaders: Leaders, logger: Logger | undefined) {
+    this.leaders = leaders
     this.logger = logger
-    this.leaders = new Leaders(client)
   }
 
   connect(): Promise<void> {
@@ -66,7 +73,7 @@ export class KafkaWriter implements Writer {
     return new Promise((resolve, reject) => {
       const key = keyOf(topic, partition)
       const queue = this.queues.get(key)
-      const append = { topic, partition, batch, resolve, reject }
+      const append = { topic, partition, batch, resolve, reject, waitMs: FIRST_WAIT_MS, unknown: 0, isAlone: false }
       if (queue === undefined) this.queues.set(key, [append])
       else queue.push(append)
       this.schedule()
@@ -115,8 +122,6 @@ export class KafkaWriter implements Writer {
       this.requests++
       void this.deliver(appends).finally(() => {
         this.requests--
-        for (const append of appends) this.done(append)
-        if (this.queues.size === 0) this.drained()
         this.schedule()
       })
     }
@@ -131,15 +136,75 @@ export class KafkaWriter implements Writer {
       if (this.busy.has(key)) continue
       const [append] = queue
       const own = this.leaders.leaderOf(append.topic, append.partition)
-      if (appends.length > 0 && (own !== leader || sizeBytes + append.batch.bytes.length > REQUEST_BYTES)) continue
+      const isOther = append.isAlone || own !== leader || sizeBytes + append.batch.bytes.length > REQUEST_BYTES
+      if (appends.length > 0 && isOther) continue
       leader = own
       appends.push(append)
       this.busy.add(key)
       sizeBytes += append.batch.bytes.length
       // A leader that is not known yet is looked for by a request of its own.
-      if (own === undefined || sizeBytes >= REQUEST_BYTES) break
+      if (own === undefined || append.isAlone || sizeBytes >= REQUEST_BYTES) break
     }
     return appends
+  }
+
+  /** One try: each is settled and makes room for the next of its partition, or is tried again. */
+  private async deliver(appends: readonly Append[]): Promise<void> {
+    try {
+      const offsets = await this.produce(appends)
+      appends.forEach((append, i) => void this.taken(append, offsets[i]))
+    } catch (error) {
+      const left = this.takenOf(appends, (error as PartlyRefused).answer)
+      const again = left.filter((append) => this.mayPass(append, error, left.length))
+      if (again.length === 0) return
+      this.leaders.forget(error)
+      this.logger?.warn(
+        { batches: again.length, waitMs: again[0].waitMs, error: rootCause(error).message },
+        'appending failed; it is tried again',
+      )
+      for (const append of again) void this.tryAgain(append)
+    }
+  }
+
+  /** Those that were taken though others of the request were refused are done; gives the others. */
+  private takenOf(appends: readonly Append[], answer: ProduceAnswer | undefined): readonly Append[] {
+    if (answer === undefined) return appends
+    const offsets = takenIn(answer)
+    return appends.filter((append) => {
+      const offset = offsets.get(keyOf(append.topic, append.partition))
+      if (offset !== undefined) this.taken(append, offset)
+      return offset === undefined
+    })
+  }
+
+  /** False where it is settled, or goes out by itself at once. */
+  private mayPass(append: Append, error: unknown, of: number): boolean {
+    if (isUnknownTopic(error)) append.unknown++
+    if (!this.isOver && isPassing(error) && append.unknown <= UNKNOWN_TOPIC_TRIES) return true
+    if (of === 1 || this.isOver) {
+      const { topic, partition, batch } = append
+      const doing = `appending ${batch.count} records (${batch.bytes.length} bytes) to ${topic}/${partition}`
+      append.reject(toLogError(error, doing))
+      this.done(append)
+    } else {
+      append.isAlone = true
+      this.busy.delete(keyOf(append.topic, append.partition))
+    }
+    return false
+  }
+
+  private async tryAgain(append: Append): Promise<void> {
+    const { waitMs } = append
+    append.waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)
+    await sleep(waitMs)
+    if (!this.isOver) await this.leaders.refresh()
+    this.busy.delete(keyOf(append.topic, append.partition))
+    this.schedule()
+  }
+
+  private taken(append: Append, offset: number): void {
+    append.resolve(offset)
+    this.done(append)
   }
 
   private done({ topic, partition }: Append): void {
@@ -150,47 +215,8 @@ export class KafkaWriter implements Writer {
     // At the end of the map again, so that no partition is always last.
     this.queues.delete(key)
     if (queue !== undefined && queue.length > 0) this.queues.set(key, queue)
-  }
-
-  /** Settles every one of the appends. */
-  private async deliver(all: readonly Append[]): Promise<void> {
-    let unknown = 0
-    let appends = all
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(waitMs * 2, LONGEST_WAIT_MS)) {
-      try {
-        const offsets = await this.produce(appends)
-        appends.forEach((append, i) => void append.resolve(offsets[i]))
-        return
-      } catch (error) {
-        appends = resolveTaken(appends, (error as PartlyRefused).answer)
-        if (isUnknownTopic(error)) unknown++
-        const isFinal = this.isOver || !isPassing(error) || unknown > UNKNOWN_TOPIC_TRIES
-        if (isFinal && appends.length > 1) return this.deliverEach(appends)
-        if (isFinal) return this.refuse(appends[0], error)
-        this.logger?.warn(
-          { batches: appends.length, waitMs, error: rootCause(error).message },
-          'appending failed; it is tried again',
-        )
-        this.requests--
-        this.schedule()
-        await this.recover(error, waitMs)
-        this.requests++
-      }
-    }
-  }
-
-  private async deliverEach(appends: readonly Append[]): Promise<void> {
-    for (const append of appends) await this.deliver([append])
-  }
-
-  private refuse({ topic, partition, batch, reject }: Append, error: unknown): void {
-    reject(toLogError(error, `appending ${batch.count} records (${batch.bytes.length} bytes) to ${topic}/${partition}`))
-  }
-
-  private async recover(error: unknown, waitMs: number): Promise<void> {
-    this.leaders.forget(error)
-    await sleep(waitMs)
-    if (!this.isOver) await this.leaders.refresh()
+    if (this.queues.size === 0) this.drained()
+    this.schedule()
   }
 
   /** The offsets, in the order of the appends, which all have one leader. */
@@ -213,17 +239,6 @@ function takenIn({ topics }: ProduceAnswer): ReadonlyMap<string, number> {
       ),
     ),
   )
-}
-
-/** Resolves those that were taken though others of the request were refused; gives the others. */
-function resolveTaken(appends: readonly Append[], answer: ProduceAnswer | undefined): readonly Append[] {
-  if (answer === undefined) return appends
-  const offsets = takenIn(answer)
-  return appends.filter(({ topic, partition, resolve }) => {
-    const offset = offsets.get(keyOf(topic, partition))
-    if (offset !== undefined) resolve(offset)
-    return offset === undefined
-  })
 }
 
 function topicsOf(appends: readonly Append[]): ProduceTopic[] {
