@@ -189,7 +189,16 @@ export function engagementHash(user: number, batch: EventBatch, i: number): numb
     return mix(h, murmur2(text, batch.engagementIdAt[i], batch.engagementIdLength[i]))
   if (batch.viewIdLength[i] >= 0) h = mix(h, murmur2(text, batch.viewIdAt[i], batch.viewIdLength[i]))
   h = mix(h, murmur2(text, batch.itemAt[i], batch.itemLength[i]))
-  return mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
+  h = mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
+  return Number.isNaN(batch.value[i]) ? h : mixNumber(h, batch.value[i] + 0) // -0 and 0 are one identity
+}
+
+const number = new Float64Array(1)
+const numberWords = new Uint32Array(number.buffer)
+
+function mixNumber(h: number, value: number): number {
+  number[0] = value
+  return mix(mix(h, numberWords[0]), numberWords[1])
 }
 
 /** The engagement that record i repeats: one that is undecided or bound to a pending view; 0 if there is none. */
