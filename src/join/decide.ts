@@ -25,7 +25,7 @@ export function deadlineMs(s: JoinState, view: number): number {
 }
 
 /** When an engagement of this time is decided: once the watermark is past it. */
-function decisionMs({ before, rules }: JoinState, timeMs: number): number {
+export function decisionMs({ before, rules }: JoinState, timeMs: number): number {
   return (
     timeMs + (before !== undefined && timeMs < before.engagementMs ? before.engagementWaitMs : rules.engagementWaitMs)
   )
