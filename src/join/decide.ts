@@ -25,7 +25,7 @@ export function deadlineMs(s: JoinState, view: number): number {
 }
 
 /** When an engagement of this time is decided: once the watermark is past it. */
-function decisionMs({ before, rules }: JoinState, timeMs: number): number {
+export function decisionMs({ before, rules }: JoinState, timeMs: number): number {
   return (
     timeMs + (before !== undefined && timeMs < before.engagementMs ? before.engagementWaitMs : rules.engagementWaitMs)
   )
@@ -189,7 +189,16 @@ export function engagementHash(user: number, batch: EventBatch, i: number): numb
     return mix(h, murmur2(text, batch.engagementIdAt[i], batch.engagementIdLength[i]))
   if (batch.viewIdLength[i] >= 0) h = mix(h, murmur2(text, batch.viewIdAt[i], batch.viewIdLength[i]))
   h = mix(h, murmur2(text, batch.itemAt[i], batch.itemLength[i]))
-  return mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
+  h = mix(h, murmur2(text, batch.typeAt[i], batch.typeLength[i]))
+  return Number.isNaN(batch.value[i]) ? h : mixNumber(h, batch.value[i] + 0) // -0 and 0 are one identity
+}
+
+const number = new Float64Array(1)
+const numberWords = new Uint32Array(number.buffer)
+
+function mixNumber(h: number, value: number): number {
+  number[0] = value
+  return mix(mix(h, numberWords[0]), numberWords[1])
 }
 
 /** The engagement that record i repeats: one that is undecided or bound to a pending view; 0 if there is none. */

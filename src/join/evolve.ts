@@ -7,7 +7,7 @@ import { deadlineMs, viewHash } from './decide.ts'
 import type { EventBatch } from './event.ts'
 import { foldLabels } from './fold.ts'
 import { IS_LITTLE_ENDIAN, murmur2Aligned } from './hash.ts'
-import { indexByItem, insertByItem } from './items.ts'
+import { indexByItem, insertByItem, removeByItem } from './items.ts'
 import * as L from './layout.ts'
 import { BOUND, PENDING, SAMPLES, UNDECIDED } from './ledger.ts'
 import type { JoinState } from './state.ts'
@@ -163,7 +163,7 @@ export function releaseBound(s: JoinState, view: number): void {
 export function hideView(s: JoinState, view: number): void {
   if (B.hasFlag(s.arena, view, L.F_HIDDEN)) return
   s.ids.remove(view)
-  if (s.isIndexedByItem) s.items.remove(view)
+  if (s.isIndexedByItem) removeByItem(s, view)
   B.setFlag(s.arena, view, L.F_HIDDEN)
 }
 

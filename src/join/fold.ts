@@ -67,8 +67,13 @@ function step(fold: Fold, result: number, value: number, counted: number): numbe
     case 'max':
       return counted === 0 || value > result ? value : result
     case 'sum':
-      return counted === 0 ? value : result + value
+      return counted === 0 ? value : clamp(result + value)
   }
+}
+
+/** A sum stays finite, as values are: JSON has no other numbers. */
+function clamp(sum: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(sum, Number.MAX_VALUE))
 }
 
 function makeRoom(s: JoinState, length: number): void {

@@ -2,7 +2,8 @@
  * The index of views by user and item, for engagements that name no view.
  *
  * Invariants: it is kept from the first such engagement on, and not before; then every view in the id table is in it.
- * Views of one user and item stand latest first, by time, then identity.
+ * Views of one user and item stand latest first, by time, then identity. A hint is a view that was inserted behind a
+ * later one and is still there: a history that is read newest first goes on from it, instead of from the latest view.
  */
 import * as B from './blocks.ts'
 import { viewHash } from './decide.ts'
@@ -15,8 +16,11 @@ export function indexByItem(s: JoinState): void {
   if (s.isIndexedByItem) return
   s.isIndexedByItem = true
   s.items.reserve(s.ids.size)
-  s.ids.forEach((view) => {
-    insertByItem(s, view)
+  // A user's views stand as they came, so that each finds its place near the one before it.
+  s.users.forEach((user) => {
+    for (let view = B.u32(s.arena, user, L.U_VIEWS); view !== 0; view = B.u32(s.arena, view, L.NEXT)) {
+      if (!B.hasFlag(s.arena, view, L.F_HIDDEN)) insertByItem(s, view)
+    }
   })
 }
 
@@ -29,23 +33,35 @@ export function insertByItem(s: JoinState, view: number): void {
     B.viewItemLength(s.arena, view),
   )
   B.setU32(s.arena, view, L.V_ITEM_HASH, hash)
-  for (let at = s.items.head(hash); at !== 0; at = s.items.next(at)) {
-    if (B.u32(s.arena, at, L.V_ITEM_HASH) === hash && isEarlier(s, at, view)) {
-      s.items.insertBefore(view, at)
-      return
-    }
+  const later = laterThan(s, view, hash)
+  if (later === 0) {
+    s.items.insert(view)
+    return
   }
-  appendOrInsert(s, view, hash)
+  s.items.insertAfter(view, later)
+  s.itemHints[hintOf(s, hash)] = view
 }
 
-/** No view of this hash is earlier: the view goes behind the last one of its hash, or first where there is none. */
-function appendOrInsert(s: JoinState, view: number, hash: number): void {
-  let last = 0
-  for (let at = s.items.head(hash); at !== 0; at = s.items.next(at)) {
-    if (B.u32(s.arena, at, L.V_ITEM_HASH) === hash) last = at
+export function removeByItem(s: JoinState, view: number): void {
+  s.items.remove(view)
+  const hint = hintOf(s, B.u32(s.arena, view, L.V_ITEM_HASH))
+  if (s.itemHints[hint] === view) s.itemHints[hint] = 0
+}
+
+/** The earliest view of this hash that is later than `view`; 0 if none is. Looked for from the hint on, where that is one. */
+function laterThan(s: JoinState, view: number, hash: number): number {
+  const hint = s.itemHints[hintOf(s, hash)]
+  let later = hint !== 0 && B.u32(s.arena, hint, L.V_ITEM_HASH) === hash && !isEarlier(s, hint, view) ? hint : 0
+  for (let at = later === 0 ? s.items.head(hash) : s.items.next(later); at !== 0; at = s.items.next(at)) {
+    if (B.u32(s.arena, at, L.V_ITEM_HASH) !== hash) continue
+    if (isEarlier(s, at, view)) break
+    later = at
   }
-  if (last === 0) s.items.insert(view)
-  else s.items.insertAfter(view, last)
+  return later
+}
+
+function hintOf(s: JoinState, hash: number): number {
+  return hash & (s.itemHints.length - 1)
 }
 
 function isEarlier(s: JoinState, a: number, b: number): boolean {

@@ -20,8 +20,9 @@ export function orderSealed(s: JoinState): Int32Array {
 }
 
 /**
- * Where all were sealed at their deadlines, the deadline alone gives the order of the advances: deadline and index are
- * packed into one number, sorted natively, and only ties look at identities.
+ * Where all were sealed at their deadlines, the deadline alone gives the order of the advances, and the view time that
+ * of the deadlines: a view of before a change of waits (`before`) is past its deadline when it comes, so it is sealed at
+ * its record. View time and index are packed into one number, sorted natively, and only ties look at identities.
  */
 function orderFast(s: JoinState, order: Int32Array): boolean {
   const n = order.length

@@ -37,6 +37,9 @@ export interface Before {
   readonly engagementWaitMs: number
 }
 
+/** A power of 2. */
+const ITEM_HINTS = 256
+
 export class JoinState {
   readonly rules: Rules
   readonly sources: number
@@ -46,6 +49,8 @@ export class JoinState {
   readonly items: ChainTable
   /** Whether `items` is kept: from the first engagement on that names no view (items.ts). */
   isIndexedByItem = false
+  /** By hash, where a view was last inserted behind a later one; 0: nowhere, or it is gone (items.ts). */
+  readonly itemHints = new Uint32Array(ITEM_HINTS)
   readonly engagements: ChainTable
   readonly timers = new Timers()
   readonly clocks: Clocks

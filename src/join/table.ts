@@ -56,12 +56,6 @@ export class ChainTable {
     this.size++
   }
 
-  /** Inserts directly before another block of the table. */
-  insertBefore(address: number, before: number): void {
-    this.insertBetween(address, before)
-    this.size++
-  }
-
   /** Inserts directly behind another block of the table, of the same hash. */
   insertAfter(address: number, after: number): void {
     const u32 = this.arena.chunks[after >>> 16].u32
@@ -123,20 +117,6 @@ export class ChainTable {
       if (enough) return here + 1 < this.count ? here + 1 : -1
     }
     return -1
-  }
-
-  private insertBetween(address: number, before: number): void {
-    const chunks = this.arena.chunks
-    const hash = chunks[before >>> 16].u32[((before & 0xffff) << 2) + this.hashWord]
-    const bucket = this.bucketOf(hash)
-    chunks[address >>> 16].u32[((address & 0xffff) << 2) + this.nextWord] = before
-    let at = this.buckets[bucket]
-    if (at === before) {
-      this.buckets[bucket] = address
-      return
-    }
-    while (this.next(at) !== before) at = this.next(at)
-    chunks[at >>> 16].u32[((at & 0xffff) << 2) + this.nextWord] = address
   }
 
   private bucketOf(hash: number): number {

@@ -10,6 +10,7 @@
 import * as B from './blocks.ts'
 import {
   deadlineMs,
+  decisionMs,
   dueMs,
   engagementHash,
   findHashedView,
@@ -215,7 +216,7 @@ function takeEngagement(s: JoinState, user: number, batch: EventBatch, i: number
   E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
   s.ledger[Count.UNDECIDED]++
   s.observer?.engagementTaken(batch, i, e)
-  const decidedMs = batch.timeMs[i] + s.rules.engagementWaitMs
+  const decidedMs = decisionMs(s, batch.timeMs[i])
   if (decidedMs < s.watermarkAt[i]) decideNow(s, e, i, s.watermarkAt[i])
   else if (decidedMs < s.lastWatermarkMs) queue(s, e, i)
   else s.timers.set(decidedMs, e)

@@ -144,6 +144,18 @@ describe('a change of when views are sealed', () => {
     again.end()
     expect(again.samples).toEqual([])
   })
+
+  it('has engagements that come for times before it decided as they come, and at the start after it too', () => {
+    const join = joined()
+    join.watermark(1_500)
+    const patient = config([label('click')], { allowedLatenessMs: 700 })
+    const next = takenOver(patient, committed(join), EVENTS)
+    const late = engagement(2, 'b', 'click', 1_000)
+    next.take([late])
+    expect(next.ledger).toMatchObject({ undecided: 0, late: 1 })
+    const again = takenOver(patient, committed(next), [...EVENTS, late])
+    expect(again.ledger.undecided).toBe(dumpState(again.state).undecided.length)
+  })
 })
 
 it('a commit of the same pipeline changes nothing, and one without its mark is taken for the same', () => {

@@ -9,6 +9,7 @@ Fails: ValueError with the offending event or key.
 """
 
 import math
+import sys
 from decimal import Decimal
 
 FOLDS = ("any", "first", "last", "max", "sum", "count")
@@ -205,10 +206,11 @@ def fold(label, counted):
 
 
 def total(values):
-    """Left to right from the first value on: the order of a sum of floats is part of its value."""
+    """Left to right from the first value on: the order of a sum of floats is part of its value.
+    A sum beyond the largest double is that double, at every step."""
     result = values[0]
     for value in values[1:]:
-        result += value
+        result = max(-sys.float_info.max, min(result + value, sys.float_info.max))
     return result
 
 

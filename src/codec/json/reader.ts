@@ -139,10 +139,8 @@ export class JsonRecordReader {
       this.storeBytes(this.tape.bytes, this.tape.startOf(entry), this.tape.endOf(entry))
       return
     }
-    const text = this.tape.text(entry)
-    const bytes = Buffer.from(text)
-    // Half of a surrogate pair has no UTF-8: two ids that differ would become one.
-    if (bytes.toString() !== text) throw this.refusal(field, 'the text is not well-formed Unicode')
+    const bytes = this.tape.utf8(entry)
+    if (bytes === null) throw this.refusal(field, T.NOT_UNICODE)
     this.storeBytes(bytes, 0, bytes.length)
   }
 

@@ -27,6 +27,9 @@ export const ESCAPED = 6
 export const ARRAY = 7
 export const OBJECT = 8
 
+/** Why a string is refused that has no UTF-8. */
+export const NOT_UNICODE = 'the text is not well-formed Unicode'
+
 const ENTRY = 4
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -102,6 +105,13 @@ export class JsonTape {
   text(entry: number): string {
     const raw = (this.bytes as Buffer).toString('utf8', this.startOf(entry), this.endOf(entry))
     return this.entries[entry] === ESCAPED ? (JSON.parse(`"${raw}"`) as string) : raw
+  }
+
+  /** A string's UTF-8. Null where half of a surrogate pair has none: two ids that differ would become one. */
+  utf8(entry: number): Buffer | null {
+    const text = this.text(entry)
+    const bytes = Buffer.from(text)
+    return bytes.toString() === text ? bytes : null
   }
 
   /** Whether a string, written without escapes, is this text. */

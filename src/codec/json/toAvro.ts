@@ -134,11 +134,7 @@ export class JsonToAvro {
         return
       case 'string':
         if (!tape.isString(entry)) throw mismatch(type)
-        if (kind === T.STRING) {
-          this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
-          return
-        }
-        this.blockOf(Buffer.from(tape.text(entry)))
+        this.text(tape, entry)
         return
       case 'bytes':
         if (kind === T.STRING && isAscii(tape, entry)) this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
@@ -240,8 +236,7 @@ export class JsonToAvro {
     if (count > 0) this.varint(count)
     for (let key = tape.first(entry); key < end; ) {
       const value = tape.next(key)
-      if (tape.kind(key) === T.STRING) this.block(tape.bytes, tape.startOf(key), tape.endOf(key))
-      else this.blockOf(Buffer.from(tape.text(key)))
+      this.text(tape, key)
       this.value(type.items, tape, value, nesting + 1)
       key = tape.next(value)
     }
@@ -299,6 +294,16 @@ export class JsonToAvro {
     reserve(this.out, 8)
     const { buffer, end } = this.out
     this.out.end = type.kind === 'float' ? buffer.writeFloatLE(n, end) : buffer.writeDoubleLE(n, end)
+  }
+
+  private text(tape: T.JsonTape, entry: number): void {
+    if (tape.kind(entry) === T.STRING) {
+      this.block(tape.bytes, tape.startOf(entry), tape.endOf(entry))
+      return
+    }
+    const bytes = tape.utf8(entry)
+    if (bytes === null) throw new Refusal(T.NOT_UNICODE)
+    this.blockOf(bytes)
   }
 
   private varint(n: number): void {
