@@ -9,6 +9,7 @@ import { AdmissionError } from '../cluster/admission.ts'
 import { SetupError } from '../cluster/finding.ts'
 import { SchemaError } from '../codec/error.ts'
 import { ConfigError } from '../config/problem.ts'
+import { printableLines } from '../show/printable.ts'
 import { makeProgram } from './program.ts'
 import { UsageError } from './usage.ts'
 
@@ -24,6 +25,6 @@ try {
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`postview: ${message}\n`)
+  process.stderr.write(`postview: ${printableLines(message)}\n`)
   return WRONG_USE.some((kind) => error instanceof kind) ? 2 : 1
 }

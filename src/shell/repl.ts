@@ -9,6 +9,7 @@
 import { type REPLServer, start } from 'node:repl'
 import type { Readable, Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
+import { printableLines } from '../show/printable.ts'
 import { paint, screenOf } from '../show/screen.ts'
 import type { Ask } from './command.ts'
 import { COMMANDS } from './commands.ts'
@@ -144,7 +145,7 @@ class Shell {
     if (error instanceof CommanderError && error.exitCode === 0) return
     const isHelp = error instanceof CommanderError && error.code === 'commander.help'
     if (isHelp) return
-    const text = error.message.replace(/^error: /, '')
+    const text = printableLines(error.message.replace(/^error: /, ''))
     this.write(`${paint(screenOf(this.options.output, this.options.env), 'red', text)}\n`)
   }
 
