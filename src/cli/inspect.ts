@@ -4,6 +4,7 @@ import type { Options } from '../shell/command.ts'
 import { addCommands, type Surface } from '../shell/run.ts'
 import { screenOf } from '../show/screen.ts'
 import { askAny, type Where } from './ask.ts'
+import { readerLeft } from './stdout.ts'
 
 /** An explanation that has to search takes its time. */
 export const INSIDE_LIMIT_MS = 120_000
@@ -23,5 +24,6 @@ function surfaceOf(options: Options): Surface {
     ask: (path) => askAny(path, where, INSIDE_LIMIT_MS),
     screen: () => screenOf(process.stdout, process.env),
     write: (text) => void process.stdout.write(text),
+    signal: readerLeft,
   }
 }

@@ -2,7 +2,7 @@
  * Runs the command that the process was started with.
  *
  * Exit codes: 0 done, 1 failed, 2 wrong use (a bad flag, a bad configuration, something that is not built), each with
- * one clear line on stderr.
+ * one clear line on stderr. That nobody reads what is written is neither (stdout.ts).
  */
 import { CommanderError } from 'commander'
 import { AdmissionError } from '../cluster/admission.ts'
@@ -11,10 +11,12 @@ import { SchemaError } from '../codec/error.ts'
 import { ConfigError } from '../config/problem.ts'
 import { printableLines } from '../show/printable.ts'
 import { makeProgram } from './program.ts'
+import { outliveReaders, ReaderLeft } from './stdout.ts'
 import { UsageError } from './usage.ts'
 
 const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
 
+outliveReaders()
 try {
   const program = await makeProgram(process.argv[2])
   await program.parseAsync(process.argv)
@@ -23,6 +25,7 @@ try {
 }
 
 function exitCodeOf(error: unknown): number {
+  if (error instanceof ReaderLeft) return 0
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`postview: ${printableLines(message)}\n`)
