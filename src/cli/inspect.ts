@@ -1,4 +1,7 @@
-/** `postview inspect <command>`: each command of the shell, once. */
+/**
+ * `postview inspect <command>`: each command of the shell, once. Exit code 1 where the answer tells a failure: a sample that
+ * is not found, a ledger that does not balance.
+ */
 import type { Command } from 'commander'
 import type { Options } from '../shell/command.ts'
 import { addCommands, type Surface } from '../shell/run.ts'
@@ -25,5 +28,8 @@ function surfaceOf(options: Options): Surface {
     screen: () => screenOf(process.stdout, process.env),
     write: (text) => void process.stdout.write(text),
     signal: readerLeft,
+    onFailure: () => {
+      process.exitCode = 1
+    },
   }
 }

@@ -9,12 +9,13 @@ import { AdmissionError } from '../cluster/admission.ts'
 import { SetupError } from '../cluster/finding.ts'
 import { SchemaError } from '../codec/error.ts'
 import { ConfigError } from '../config/problem.ts'
+import { WordsError } from '../shell/command.ts'
 import { printableLines } from '../show/printable.ts'
 import { makeProgram } from './program.ts'
 import { outliveReaders, ReaderLeft } from './stdout.ts'
 import { UsageError } from './usage.ts'
 
-const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError]
+const WRONG_USE = [AdmissionError, ConfigError, SchemaError, SetupError, UsageError, WordsError]
 
 outliveReaders()
 try {

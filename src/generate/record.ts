@@ -10,6 +10,7 @@ import { type GeneratedEvent, VIEWS } from './event.ts'
 import { filler, inUnion } from './filler.ts'
 import { Random } from './random.ts'
 
+/** The pipeline, or what was asked for, cannot be generated so: wrong use, not a failure. */
 export class RecordError extends Error {
   override name = 'RecordError'
 }

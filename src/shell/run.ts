@@ -15,6 +15,8 @@ export interface Surface {
   readonly ask: Ask
   readonly screen: () => Screen
   readonly write: (text: string) => void
+  /** Told of an answer that tells a failure. */
+  readonly onFailure?: () => void
   /** Ends what repeats. */
   readonly signal?: AbortSignal
 }
@@ -95,6 +97,7 @@ async function once(command: ShellCommand, path: string, options: Options, surfa
   const answer = (await surface.ask(path)) as never
   const text = answerText(answer, options.json === true, (shown) => command.render(shown, surface.screen()))
   surface.write(`${before}${text}\n`)
+  if (command.isFailure?.(answer) === true) surface.onFailure?.()
   return answer
 }
 
