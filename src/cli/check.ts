@@ -18,6 +18,7 @@ import { openSourceReader } from '../codec/source.ts'
 import { type Config, loadConfig } from '../config/load.ts'
 import type { Source } from '../config/model.ts'
 import { type Log, LogError } from '../log/port.ts'
+import { answerText } from '../show/printable.ts'
 
 export interface CheckAnswer {
   readonly ok: boolean
@@ -32,7 +33,7 @@ export function addCheck(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: { config: string; json?: boolean }) => {
       const answer = await check(loadConfig(options.config, process.env))
-      process.stdout.write(`${options.json ? JSON.stringify(answer, null, 2) : renderCheck(answer)}\n`)
+      process.stdout.write(`${answerText(answer, options.json, renderCheck)}\n`)
       if (!answer.ok) process.exitCode = 1
     })
 }

@@ -4,6 +4,7 @@ import { parseDuration } from '../config/units.ts'
 import { delaysReport } from '../delays/report.ts'
 import type { DelaysAnswer } from '../inspect/delays.ts'
 import { renderDelays, type ShownDelays } from '../show/delays.ts'
+import { answerText } from '../show/printable.ts'
 import { screenOf } from '../show/screen.ts'
 import { askGroup, type Where } from './ask.ts'
 
@@ -17,10 +18,8 @@ export function addDelays(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean; windows?: readonly number[] }) => {
       const report = await readDelays(options, options.windows)
-      const text = options.json
-        ? JSON.stringify(report, null, 2)
-        : renderDelays(report, screenOf(process.stdout, process.env))
-      process.stdout.write(`${text}\n`)
+      const screen = screenOf(process.stdout, process.env)
+      process.stdout.write(`${answerText(report, options.json, (shown) => renderDelays(shown, screen))}\n`)
     })
 }
 

@@ -6,6 +6,7 @@ import { isRight, reportDemo } from '../demo/report.ts'
 import { type Progress, runDemo } from '../demo/run.ts'
 import { formatCount } from '../show/format.ts'
 import { screenOf } from '../show/screen.ts'
+import { readerLeft } from './stdout.ts'
 import { UsageError } from './usage.ts'
 
 const EVERY_MS = 500
@@ -21,7 +22,7 @@ export function addDemo(program: Command): void {
       )
       const show = live()
       const configFolder = fileURLToPath(new URL('../../config', import.meta.url))
-      const result = await runDemo({ configFolder, views: options.views, onProgress: show })
+      const result = await runDemo({ configFolder, views: options.views, onProgress: show, signal: readerLeft })
       process.stdout.write(`\n\n${reportDemo(result, screenOf(process.stdout, process.env))}\n`)
       if (!isRight(result)) process.exitCode = 1
     })

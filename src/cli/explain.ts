@@ -15,6 +15,7 @@ import type { Explanation } from '../inspect/explanation.ts'
 import { withQuery } from '../shell/command.ts'
 import { renderExplanation } from '../show/explanation.ts'
 import { formatCount } from '../show/format.ts'
+import { answerText } from '../show/printable.ts'
 import { screenOf } from '../show/screen.ts'
 import { askAny, NobodyError, type Where } from './ask.ts'
 import { INSIDE_LIMIT_MS } from './inspect.ts'
@@ -44,7 +45,7 @@ export function addExplain(program: Command): void {
     .action(async (sampleId: string, options: Options) => {
       const told = await explain(sampleId, options)
       const screen = screenOf(process.stdout, process.env)
-      process.stdout.write(`${options.json ? JSON.stringify(told, null, 2) : renderExplanation(told, screen)}\n`)
+      process.stdout.write(`${answerText(told, options.json, (shown) => renderExplanation(shown, screen))}\n`)
       if (told.status === 'notFound') process.exitCode = 1
     })
 }

@@ -1,9 +1,13 @@
-/** `postview inspect <command>`: each command of the shell, once. */
+/**
+ * `postview inspect <command>`: each command of the shell, once. Exit code 1 where the answer tells a failure: a sample that
+ * is not found, a ledger that does not balance.
+ */
 import type { Command } from 'commander'
 import type { Options } from '../shell/command.ts'
 import { addCommands, type Surface } from '../shell/run.ts'
 import { screenOf } from '../show/screen.ts'
 import { askAny, type Where } from './ask.ts'
+import { readerLeft } from './stdout.ts'
 
 /** An explanation that has to search takes its time. */
 export const INSIDE_LIMIT_MS = 120_000
@@ -23,5 +27,9 @@ function surfaceOf(options: Options): Surface {
     ask: (path) => askAny(path, where, INSIDE_LIMIT_MS),
     screen: () => screenOf(process.stdout, process.env),
     write: (text) => void process.stdout.write(text),
+    signal: readerLeft,
+    onFailure: () => {
+      process.exitCode = 1
+    },
   }
 }

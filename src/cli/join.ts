@@ -7,6 +7,7 @@ import { loadOverFiles } from '../config/load.ts'
 import { parseWhere } from '../files/where.ts'
 import { balances, ledgerToJson } from '../join/ledger.ts'
 import { formatCount } from '../show/format.ts'
+import { printable } from '../show/printable.ts'
 import { UsageError } from './usage.ts'
 
 interface Options {
@@ -66,7 +67,7 @@ async function joinFiles(options: Options): Promise<void> {
       bar?.update(bytesRead)
     },
   }).finally(() => bar?.stop())
-  for (const problem of problems) process.stderr.write(`postview: ${problem}\n`)
+  for (const problem of problems) process.stderr.write(`postview: ${printable(problem)}\n`)
   report(ledger, options)
   if (!balances(ledger)) throw new Error('the ledger does not balance')
 }

@@ -14,6 +14,7 @@ import { type Config, loadConfig } from '../config/load.ts'
 import { committedLedgers } from '../inspect/committedLedgers.ts'
 import { type ClusterLedger, clusterLedger } from '../inspect/ledgerRoute.ts'
 import { renderLedger } from '../show/ledger.ts'
+import { answerText } from '../show/printable.ts'
 import { screenOf } from '../show/screen.ts'
 import { askNodes, type Where } from './ask.ts'
 
@@ -31,9 +32,8 @@ export function addLedger(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: Where & { json?: boolean }) => {
       const answer = await readLedger(options)
-      process.stdout.write(
-        `${options.json ? JSON.stringify(answer, null, 2) : renderLedger(answer, screenOf(process.stdout, process.env))}\n`,
-      )
+      const screen = screenOf(process.stdout, process.env)
+      process.stdout.write(`${answerText(answer, options.json, (shown) => renderLedger(shown, screen))}\n`)
       if (!answer.balances) process.exitCode = 1
     })
 }

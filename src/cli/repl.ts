@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { runRepl } from '../shell/repl.ts'
 import { askAny, type Where } from './ask.ts'
 import { INSIDE_LIMIT_MS } from './inspect.ts'
+import { readerLeft } from './stdout.ts'
 
 const HISTORY_FILE = '.postview_history'
 
@@ -24,6 +25,7 @@ export function addRepl(program: Command): void {
         env: process.env,
         historyFile: history === '' ? undefined : history,
         nowMs: () => performance.now(),
+        signal: readerLeft,
       })
     })
 }

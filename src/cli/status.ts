@@ -9,6 +9,7 @@ import { someOf } from '../inspect/repartition.ts'
 import type { SourceStatus } from '../inspect/source.ts'
 import type { NodeStatus, PartitionStatus } from '../inspect/status.ts'
 import { formatBytes, formatCount, formatDuration, formatTime } from '../show/format.ts'
+import { answerText } from '../show/printable.ts'
 import { flowing, left, PLAIN, right, type Screen, screenOf, table, whole } from '../show/screen.ts'
 import type { Column } from '../show/table.ts'
 import { askGroup, type Where } from './ask.ts'
@@ -24,9 +25,9 @@ export function addStatus(cluster: Command): void {
       const { cluster, nodes, unreachable } = await askCluster(options)
       const advice = adviceOn(cluster, nodes, unreachable)
       const screen = screenOf(process.stdout, process.env)
-      const text = options.json
-        ? JSON.stringify({ cluster, nodes, unreachable, advice }, null, 2)
-        : [renderStatus(nodes, screen), renderAdvice(advice, screen)].join('\n\n')
+      const text = answerText({ cluster, nodes, unreachable, advice }, options.json, (shown) =>
+        [renderStatus(shown.nodes, screen), renderAdvice(shown.advice, screen)].join('\n\n'),
+      )
       process.stdout.write(`${text}\n`)
     })
 }

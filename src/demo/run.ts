@@ -59,6 +59,8 @@ export interface DemoOptions {
   readonly configFolder: string
   readonly views: number
   readonly onProgress: (progress: Progress) => void
+  /** Ends it early: then it rejects with the signal's reason, and leaves nothing behind. */
+  readonly signal?: AbortSignal
 }
 
 const WAIT_MS = 45_000
@@ -87,6 +89,7 @@ async function runIn(folder: string, options: DemoOptions): Promise<DemoResult> 
     await Promise.race([sealed(node, answers.size, options), node.failed])
     const ledger = sumLedger(node)
     await node.stop()
+    options.signal?.throwIfAborted()
     const samples = await readSamples(config, log)
     const shown = pickSamples(samples, config.pipeline.labels)
     const explained = await explanationOf(shown, config, log)
@@ -122,6 +125,7 @@ async function generate(config: Config, log: Log, node: Node, options: DemoOptio
       if (!answer.isClosing) answers.set(answer.sampleId, answer)
       return undefined
     },
+    isStopped: () => options.signal?.aborted === true,
     onProgress: (counts) => options.onProgress(progressOf(node, counts.views + counts.engagements + counts.copies)),
   })
   await target.close()
@@ -167,7 +171,8 @@ async function sealed(node: Node, expected: number, options: DemoOptions): Promi
   for (;;) {
     const ledger = ledgerToJson(sumLedger(node))
     options.onProgress(progressOf(node, ledger.records))
-    if (ledger.samples >= expected || performance.now() > untilMs) return
+    const isOver = options.signal?.aborted === true || performance.now() > untilMs
+    if (ledger.samples >= expected || isOver) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }

@@ -11,6 +11,7 @@ import { type GeneratedEvent, VIEWS } from './event.ts'
 import { filler, inBranch } from './filler.ts'
 import { Random } from './random.ts'
 
+/** The pipeline, or what was asked for, cannot be generated so: wrong use, not a failure. */
 export class RecordError extends Error {
   override name = 'RecordError'
 }

@@ -97,12 +97,11 @@ export class ServerTarget implements Target {
       }
       const text = (await response.text()).slice(0, 500)
       if (response.status !== 429 && response.status !== 503) {
-        throw new RecordError(`${this.url}: topic ${lane.topic}: ${response.status}: ${text}`)
+        throw refusal(response.status, `${this.url}: topic ${lane.topic}: ${response.status}: ${text}`)
       }
       const waitMs = retryAfterMs(response.headers.get('retry-after'))
       refusedMs += waitMs
-      if (refusedMs > MAX_REFUSED_MS)
-        throw new RecordError(`${this.url}: topic ${lane.topic}: refused for ${refusedMs} ms`)
+      if (refusedMs > MAX_REFUSED_MS) throw new Error(`${this.url}: topic ${lane.topic}: refused for ${refusedMs} ms`)
       await this.sleep(waitMs)
     }
   }
@@ -116,11 +115,14 @@ export class ServerTarget implements Target {
       })
     } catch (error) {
       const cause = (error as Error).cause
-      throw new RecordError(
-        `${this.url}: no answer: ${cause instanceof Error ? cause.message : (error as Error).message}`,
-      )
+      throw new Error(`${this.url}: no answer: ${cause instanceof Error ? cause.message : (error as Error).message}`)
     }
   }
+}
+
+/** What the server cannot do is a failure; what it will not take from us is wrong use: a topic, a token, a record. */
+function refusal(status: number, message: string): Error {
+  return status >= 500 ? new Error(message) : new RecordError(message)
 }
 
 function isAvro(lane: Lane): boolean {

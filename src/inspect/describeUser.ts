@@ -6,11 +6,15 @@ import * as B from '../join/blocks.ts'
 import { deadlineMs, dueMs, judge, type Verdict } from '../join/decide.ts'
 import { foldLabels } from '../join/fold.ts'
 import * as L from '../join/layout.ts'
+import { NumberList } from '../join/list.ts'
 import type { JoinState } from '../join/state.ts'
+import { Soonest } from './soonest.ts'
 import type { HeldEngagement, PendingView, UserAnswer, UserTimer, WaitingEngagement } from './userAnswer.ts'
 
-/** Of each list. */
+/** Of each list: of a user of millions of views no more than these become objects and texts. */
 const MOST_SHOWN = 200
+/** The source of views. */
+const VIEWS = 0
 
 export interface Around {
   readonly topics: readonly string[]
@@ -24,45 +28,58 @@ export type UserDescription = Pick<
 >
 
 export function describeUser(s: JoinState, user: number, around: Around): UserDescription {
-  const offsetOf = (view: number): number => B.f64(s.arena, view, L.V_OFFSET)
-  const views = chainOf(s, B.u32(s.arena, user, L.U_VIEWS)).filter((view) => !B.hasFlag(s.arena, view, L.F_HIDDEN))
-  const pending = views.filter((view) => !B.hasFlag(s.arena, view, L.F_SEALED))
-  const undecided = inTime(s, chainOf(s, B.u32(s.arena, user, L.U_UNDECIDED)))
-  const timers = [...views, ...undecided].map((block) => timerOf(s, block, around))
-  timers.sort((a, b) => a.dueMs - b.dueMs || (a.what < b.what ? -1 : 1))
-  pending.sort((a, b) => B.f64(s.arena, a, L.V_TIME) - B.f64(s.arena, b, L.V_TIME) || offsetOf(a) - offsetOf(b))
+  const pending = new Soonest(MOST_SHOWN)
+  const timers = new Soonest(MOST_SHOWN)
+  let remembered = 0
+  const views = chainOf(s, B.u32(s.arena, user, L.U_VIEWS))
+  // A chain begins with what came last: from its end on, most of it is later than what is kept already.
+  for (let k = views.length - 1; k >= 0; k--) {
+    const view = views.items[k]
+    if (B.hasFlag(s.arena, view, L.F_HIDDEN)) continue
+    const offset = B.f64(s.arena, view, L.V_OFFSET)
+    timers.offer(view, dueMs(s, view), VIEWS, offset)
+    if (B.hasFlag(s.arena, view, L.F_SEALED)) remembered++
+    else pending.offer(view, B.f64(s.arena, view, L.V_TIME), VIEWS, offset)
+  }
+  const waiting = firstInTime(s, B.u32(s.arena, user, L.U_UNDECIDED), timers)
   return {
     bytes: B.u32(s.arena, user, L.U_BYTES),
-    pendingCount: pending.length,
-    pendingViews: pending.slice(0, MOST_SHOWN).map((view) => describeView(s, view, around)),
-    rememberedCount: views.length - pending.length,
-    waitingCount: undecided.length,
-    waiting: undecided.slice(0, MOST_SHOWN).map((e) => describeWaiting(s, e, around)),
-    timersCount: timers.length,
-    timers: timers.slice(0, MOST_SHOWN),
+    pendingCount: pending.offered,
+    pendingViews: pending.inOrder().map((view) => describeView(s, view, around)),
+    rememberedCount: remembered,
+    waitingCount: waiting.offered,
+    waiting: waiting.inOrder().map((e) => describeWaiting(s, e, around)),
+    timersCount: timers.offered,
+    timers: timers.inOrder().map((block) => timerOf(s, block, around)),
   }
 }
 
 /** Blocks chained through their first word. */
-function chainOf(s: JoinState, first: number): number[] {
-  const blocks: number[] = []
+function chainOf(s: JoinState, first: number): NumberList<Uint32Array> {
+  const blocks = new NumberList(Uint32Array)
   for (let block = first; block !== 0; block = B.u32(s.arena, block, L.NEXT)) blocks.push(block)
   return blocks
 }
 
-/** Engagements; a chain's own order is another once the user was stored. */
-function inTime(s: JoinState, engagements: number[]): number[] {
-  const timeOf = (e: number): number => B.f64(s.arena, e, L.E_TIME)
-  const sourceOf = (e: number): number => B.u32(s.arena, e, L.E_SOURCE)
-  const offsetOf = (e: number): number => B.f64(s.arena, e, L.E_OFFSET)
-  return engagements.sort((a, b) => timeOf(a) - timeOf(b) || sourceOf(a) - sourceOf(b) || offsetOf(a) - offsetOf(b))
+/** Of engagements; a chain's own order is another once the user was stored. `timers`: of those that have one. */
+function firstInTime(s: JoinState, first: number, timers?: Soonest): Soonest {
+  const soonest = new Soonest(MOST_SHOWN)
+  const engagements = chainOf(s, first)
+  for (let k = engagements.length - 1; k >= 0; k--) {
+    const e = engagements.items[k]
+    const source = B.u32(s.arena, e, L.E_SOURCE)
+    const offset = B.f64(s.arena, e, L.E_OFFSET)
+    soonest.offer(e, B.f64(s.arena, e, L.E_TIME), source, offset)
+    timers?.offer(e, dueMs(s, e), source, offset)
+  }
+  return soonest
 }
 
 function describeView(s: JoinState, view: number, around: Around): PendingView {
   // The row behind those of the batch in hand is nobody's.
   const row = s.sealed.length
   foldLabels(s, view, row)
-  const bound = inTime(s, chainOf(s, B.u32(s.arena, view, L.V_BOUND)))
+  const bound = firstInTime(s, B.u32(s.arena, view, L.V_BOUND))
   const deadline = deadlineMs(s, view)
   const itemAt = B.viewItemAt(s.arena, view)
   return {
@@ -77,8 +94,8 @@ function describeView(s: JoinState, view: number, around: Around): PendingView {
     inMs: until(deadline, around),
     labels: rowOf(s, s.labels, row),
     delaysMs: rowOf(s, s.delays, row),
-    boundCount: bound.length,
-    bound: bound.slice(0, MOST_SHOWN).map((e) => describeEngagement(s, e, around)),
+    boundCount: bound.offered,
+    bound: bound.inOrder().map((e) => describeEngagement(s, e, around)),
   }
 }
 

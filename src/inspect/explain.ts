@@ -19,6 +19,7 @@ import { openExplainer } from '../explain/open.ts'
 import type { AsOf } from '../explain/range.ts'
 import type { Explanation } from './explanation.ts'
 import type { Inside } from './inside.ts'
+import { OneAtATime } from './oneAtATime.ts'
 import { isLocal, type LocalQuery } from './others.ts'
 
 interface ExplainQuery extends LocalQuery {
@@ -27,7 +28,6 @@ interface ExplainQuery extends LocalQuery {
 }
 
 const MOST_SEARCHED = 2_000_000
-const MOST_WAITING = 8
 const EXPLAIN_COST = 50
 const OTHERS_LIMIT_MS = 60_000
 
@@ -88,26 +88,18 @@ export function timeOf(text: string): number {
 class ExplainQueue {
   private readonly inside: Inside
   private explainer: Promise<Explainer> | undefined
-  private last: Promise<unknown> = Promise.resolve()
-  private waiting = 0
+  private readonly turns = new OneAtATime()
 
   constructor(inside: Inside) {
     this.inside = inside
   }
 
   get isFull(): boolean {
-    return this.waiting >= MOST_WAITING
+    return this.turns.isFull
   }
 
-  async explain(request: Parameters<Explainer['explain']>[0]): Promise<Explanation> {
-    this.waiting++
-    const done = this.last.then(async () => (await this.open()).explain(request))
-    this.last = done.catch(() => {})
-    try {
-      return await done
-    } finally {
-      this.waiting--
-    }
+  explain(request: Parameters<Explainer['explain']>[0]): Promise<Explanation> {
+    return this.turns.run(async () => (await this.open()).explain(request))
   }
 
   /** Opened when first asked for: the schema registry may be away. */

@@ -1,10 +1,14 @@
 /**
- * GET /tail: the newest samples as they were emitted, read from the topic that they go to: what is seen is durable, of the
- * whole cluster, and costs the join nothing. `after` is the `cursor` of the answer before; without it the newest are told.
+ * GET /tail: the newest samples as they were emitted, read from the topic that they go to: what is seen is durable, and of
+ * the whole cluster. `after` is the `cursor` of the answer before; without it the newest are told.
  *
- * Sampled when fast: of more than MOST_READ new samples a partition the newest are read, and `skipped` counts the rest.
+ * Sampled when fast: of each partition no more than are asked for are read, its newest; with a filter MOST_FILTERED of all
+ * partitions together. `skipped` counts what is new beside them.
  *
- * How it fails: 404 where samples go to files alone.
+ * Bounded: one answer at a time, a few wait; it holds twice as many samples as are asked for, and what is read is decoded
+ * in small parts, between which the node joins on.
+ *
+ * How it fails: 404 where samples go to files alone, 429 when too many wait.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -14,6 +18,7 @@ import { partitionOfUser } from '../explain/explain.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import type { Inside } from './inside.ts'
+import { OneAtATime } from './oneAtATime.ts'
 
 export interface TailAnswer {
   /** The newest last. */
@@ -48,11 +53,13 @@ export interface LabelFilter {
 
 const LIMIT = 20
 const LIMIT_MOST = 500
-const MOST_READ = 2000
-const READ_BYTES = 256 * 1024
+const MOST_FILTERED = 2000
+const READ_BYTES = 64 * 1024
+const DECODED_AT_ONCE = 32
 const TAIL_COST = 10
 
 export function addTailRoute(app: FastifyInstance, { node }: Inside): void {
+  const turns = new OneAtATime()
   let opening: Promise<SampleTopic | undefined> | undefined
   app.get<{ Querystring: TailQuery }>('/tail', { config: { cost: TAIL_COST } }, async ({ query }, reply) => {
     const limit = Number(query.limit ?? LIMIT)
@@ -71,7 +78,9 @@ export function addTailRoute(app: FastifyInstance, { node }: Inside): void {
     })
     if (topic === undefined)
       return reply.code(404).send({ error: 'samples go to files alone: there is no topic to read' })
-    return tail({ log: node.log, topic, limit, user: query.user, label, after: cursorOf(query.after) })
+    if (turns.isFull) return reply.code(429).header('retry-after', '2').send({ error: 'too many tails wait' })
+    const { user, after } = query
+    return turns.run(() => tail({ log: node.log, topic, limit, user, label, after: cursorOf(after) }))
   })
 }
 
@@ -101,42 +110,58 @@ export interface TailOptions {
 }
 
 export async function tail(options: TailOptions): Promise<TailAnswer> {
-  const { log, topic, limit, user, after } = options
+  const { log, topic, limit, after } = options
   const ends = await log.ends([topic.topic])
-  const only = user === undefined ? undefined : partitionOfUser(Buffer.from(user), ends.length)
-  const found: TailSample[] = []
-  let skipped = 0
+  const newest = new NewestSamples(limit)
+  let unread = 0
   let looked = 0
-  for (const end of ends) {
-    if (only !== undefined && end.partition !== only) continue
-    const isFiltered = user !== undefined || options.label !== undefined
-    const first = Math.max(end.low, end.high - (after === undefined && !isFiltered ? limit : MOST_READ))
-    const since = after?.get(end.partition) ?? first
-    const from = Math.max(first, since)
-    skipped += Math.max(0, from - since)
-    looked += Math.max(0, end.high - from)
-    found.push(...(await samplesIn(options, end, from)))
-    await nextTurn()
+  for (const { partition, since, from, to } of stretchesOf(ends, options)) {
+    unread += from - since
+    looked += to - from
+    if (from < to) await readStretch(options, { partition, from, to }, newest)
   }
-  found.sort((a, b) => a.producedAtMs - b.producedAtMs || a.partition - b.partition || a.offset - b.offset)
-  const samples = found.slice(-limit)
+  const samples = newest.inOrder()
   // New ones that fit and were too many are skipped; older ones that a first look passes over are not new.
-  if (after !== undefined) skipped += found.length - samples.length
+  const skipped = after === undefined ? 0 : unread + newest.offered - samples.length
   const cursor = ends.map(({ partition, high }) => `${partition}:${high}`).join(',')
-  return { samples, cursor, skipped, filtered: looked - found.length }
+  return { samples, cursor, skipped, filtered: looked - newest.offered }
 }
 
-async function samplesIn(
-  { log, topic, user, label }: TailOptions,
-  end: PartitionEnds,
-  from: number,
-): Promise<TailSample[]> {
-  const found: TailSample[] = []
+interface Stretch {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+/** What is read of each partition: its newest, of what is there `since` the answer before. */
+function stretchesOf(ends: readonly PartitionEnds[], options: TailOptions): (Stretch & { since: number })[] {
+  const { limit, user, label, after } = options
+  const only = user === undefined ? undefined : partitionOfUser(Buffer.from(user), ends.length)
+  const isFiltered = user !== undefined || label !== undefined
+  const asked = ends
+    .filter(({ partition }) => only === undefined || partition === only)
+    .map(({ partition, low, high }) => {
+      const since = Math.min(high, after?.get(partition) ?? low)
+      return { partition, since, to: high, there: high - Math.max(low, since) }
+    })
+    .sort((a, b) => a.there - b.there)
+  // What one has not, the others share.
+  let left = MOST_FILTERED
+  return asked.map(({ partition, since, to, there }, k) => {
+    const records = Math.min(there, isFiltered ? Math.floor(left / (asked.length - k)) : limit)
+    left -= records
+    return { partition, since, from: to - records, to }
+  })
+}
+
+async function readStretch(options: TailOptions, stretch: Stretch, newest: NewestSamples): Promise<void> {
+  const { log, topic, user, label } = options
+  const { partition, from, to } = stretch
   const batch = new EventBatch()
   const wanted = user === undefined ? undefined : Buffer.from(user)
   let node: string | null = null
-  if (from >= end.high) return found
-  for await (const chunk of log.readRange(topic.topic, end.partition, from, end.high, READ_BYTES)) {
+  let decoded = 0
+  for await (const chunk of log.readRange(topic.topic, partition, from, to, READ_BYTES)) {
     const preparing = topic.reader.prepare(chunk)
     if (preparing !== undefined) await preparing
     topic.reader.read(chunk, batch)
@@ -145,15 +170,49 @@ async function samplesIn(
       if (batch.kind[i] >= REFUSED) continue
       const at = batch.userAt[i]
       if (wanted !== undefined && wanted.compare(batch.text, at, at + batch.userLength[i]) !== 0) continue
+      const producedAtMs = chunk.stampMs[i]
+      if (label === undefined && !newest.offer(producedAtMs)) continue
+      if (++decoded % DECODED_AT_ONCE === 0) await nextTurn()
       const payloadAt = batch.payloadAt[i]
       const payload = batch.payload.subarray(payloadAt, payloadAt + batch.payloadLength[i])
       const sample = topic.reader.toJson(payload, batch.writer[i]) as Record<string, unknown>
-      if (label !== undefined && !hasLabel(sample, label)) continue
-      const place = { topic: topic.topic, partition: end.partition, offset: chunk.offset[i] }
-      found.push({ ...place, producedAtMs: chunk.stampMs[i], node, sample })
+      if (label !== undefined && !(hasLabel(sample, label) && newest.offer(producedAtMs))) continue
+      newest.keep({ topic: topic.topic, partition, offset: chunk.offset[i], producedAtMs, node, sample })
     }
+    await nextTurn()
   }
-  return found
+}
+
+/** The newest of the samples that it is offered: it keeps up to twice as many as are asked for, and cuts when full. */
+class NewestSamples {
+  offered = 0
+  private readonly limit: number
+  private kept: TailSample[] = []
+  private leastMs = Number.NEGATIVE_INFINITY
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** Whether one that was produced then may be among the newest: then it is to be kept. */
+  offer(producedAtMs: number): boolean {
+    this.offered++
+    return producedAtMs >= this.leastMs
+  }
+
+  keep(sample: TailSample): void {
+    this.kept.push(sample)
+    if (this.kept.length < this.limit * 2) return
+    this.kept = this.inOrder()
+    this.leastMs = this.kept[0].producedAtMs
+  }
+
+  /** The newest last. */
+  inOrder(): TailSample[] {
+    return this.kept
+      .sort((a, b) => a.producedAtMs - b.producedAtMs || a.partition - b.partition || a.offset - b.offset)
+      .slice(-this.limit)
+  }
 }
 
 function hasLabel(sample: Readonly<Record<string, unknown>>, { name, value }: LabelFilter): boolean {

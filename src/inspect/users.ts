@@ -58,6 +58,8 @@ const LIMIT = 20
 const LIMIT_MOST = 1000
 /** It goes over all users in memory. */
 const LIST_COST = 50
+/** It goes over all that is held of the user, at one time. */
+const USER_COST = 10
 /** A user's id may be of any length that an event may have. */
 const MAX_ID_BYTES = L.MAX_ID_BYTES
 
@@ -82,19 +84,24 @@ export function addUserRoutes(app: FastifyInstance, inside: Inside): void {
     const told = await others.each<UsersAnswer>(`/users?by=${by}&limit=${limit}&prefix=${prefix}`)
     return merged(own, told.answers, told.silent, limit)
   })
-  app.get<{ Params: { '*': string }; Querystring: LocalQuery }>('/users/*', async ({ params, query }, reply) => {
-    const key = Buffer.from(params['*'])
-    if (key.length === 0 || key.length > MAX_ID_BYTES) return reply.code(400).send({ error: 'ask for /users/ID' })
-    if (node.partitionCount === 0) return reply.code(503).send({ error: 'the node is starting' })
-    const index = partitionOfUser(key, node.partitionCount)
-    const partition = node.partitions.find((each) => each.index === index)
-    if (partition !== undefined) return userAnswer(partition, key, inside)
-    if (isLocal(query)) return reply.code(503).send({ error: `node ${node.id} does not have partition ${index}` })
-    return asked(reply, async () => {
-      const owner = (await others.owner(index))!
-      return others.ask<UserAnswer>(owner, `/users/${encodeURIComponent(params['*'])}`)
-    })
-  })
+  const config = { cost: USER_COST }
+  app.get<{ Params: { '*': string }; Querystring: LocalQuery }>(
+    '/users/*',
+    { config },
+    async ({ params, query }, reply) => {
+      const key = Buffer.from(params['*'])
+      if (key.length === 0 || key.length > MAX_ID_BYTES) return reply.code(400).send({ error: 'ask for /users/ID' })
+      if (node.partitionCount === 0) return reply.code(503).send({ error: 'the node is starting' })
+      const index = partitionOfUser(key, node.partitionCount)
+      const partition = node.partitions.find((each) => each.index === index)
+      if (partition !== undefined) return userAnswer(partition, key, inside)
+      if (isLocal(query)) return reply.code(503).send({ error: `node ${node.id} does not have partition ${index}` })
+      return asked(reply, async () => {
+        const owner = (await others.owner(index))!
+        return others.ask<UserAnswer>(owner, `/users/${encodeURIComponent(params['*'])}`)
+      })
+    },
+  )
 }
 
 export async function userAnswer(partition: Partition, key: Buffer, { node, clock }: Inside): Promise<UserAnswer> {

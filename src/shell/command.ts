@@ -32,6 +32,8 @@ export interface ShellCommand {
   /** Throws a WordsError for options that make no sense. */
   readonly path: (argument: string, options: Options) => string
   readonly render: (answer: never, screen: Screen) => string
+  /** Of a command whose answer may tell a failure: then `postview inspect` ends with 1. */
+  readonly isFailure?: (answer: never) => boolean
   /** Of a command that can go on: the path of the next question, by the answer before. */
   readonly next?: (path: string, answer: never) => string
 }

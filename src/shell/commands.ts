@@ -1,4 +1,6 @@
 /** The commands of the shell, in the order of its help. A new one is added here; all of them only read. */
+import type { Explanation } from '../inspect/explanation.ts'
+import type { ClusterLedger } from '../inspect/ledgerRoute.ts'
 import { renderDelays } from '../show/delays.ts'
 import { renderExplanation } from '../show/explanation.ts'
 import {
@@ -78,6 +80,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     options: EXPLAIN_OPTIONS,
     path: explainPath,
     render: renderExplanation,
+    isFailure: ({ status }: Explanation) => status === 'notFound',
   })),
   {
     name: 'tail',
@@ -129,6 +132,7 @@ export const COMMANDS: readonly ShellCommand[] = [
     example: 'ledger',
     path: () => '/ledger/cluster',
     render: renderLedger,
+    isFailure: ({ balances }: ClusterLedger) => !balances,
   },
   {
     name: 'config',

@@ -1,4 +1,5 @@
 /** What may stand where the cursor is: commands, their flags, partitions, users, samples, labels. Pure. */
+import { printable } from '../show/printable.ts'
 import type { Argument, Option, ShellCommand } from './command.ts'
 
 /** What is known of the cluster by now; what is not yet is empty. */
@@ -62,11 +63,15 @@ function watchWords(words: readonly string[]): number {
 
 function valuesOf(what: Argument['what'] | Option['what'], known: Known): readonly string[] {
   if (what === 'partition') return known.partitions
-  if (what === 'user') return known.users.map(quoted)
-  return what === 'sample' ? known.samples.map(quoted) : []
+  if (what === 'user') return typed(known.users)
+  return what === 'sample' ? typed(known.samples) : []
 }
 
-/** As it has to be typed. */
+/** As they have to be typed. What cannot be typed, and would act on the terminal, is not offered. */
+function typed(ids: readonly string[]): string[] {
+  return ids.filter((id) => printable(id) === id).map(quoted)
+}
+
 function quoted(id: string): string {
   return /^[^\s"'\\]+$/.test(id) ? id : `"${id.replace(/["\\]/g, '\\$&')}"`
 }

@@ -9,6 +9,7 @@
 import { type REPLServer, start } from 'node:repl'
 import type { Readable, Writable } from 'node:stream'
 import { Command, CommanderError } from 'commander'
+import { printableLines } from '../show/printable.ts'
 import { paint, screenOf } from '../show/screen.ts'
 import type { Ask } from './command.ts'
 import { COMMANDS } from './commands.ts'
@@ -25,6 +26,8 @@ export interface ReplOptions {
   /** Where history is kept between runs; undefined: nowhere. */
   readonly historyFile?: string
   readonly nowMs: () => number
+  /** Ends the shell: nobody reads what it writes. */
+  readonly signal?: AbortSignal
 }
 
 const PROMPT = 'postview> '
@@ -50,7 +53,7 @@ class Shell {
   }
 
   async run(): Promise<void> {
-    const { input, output, historyFile } = this.options
+    const { input, output, historyFile, signal } = this.options
     const terminal = input.isTTY === true && output.isTTY === true
     if (terminal) this.write('Looks inside a running cluster. Type help, Tab to complete, Ctrl-D to leave.\n')
     this.server = start({
@@ -75,6 +78,10 @@ class Shell {
       this.write('\n')
       this.server.write(null, { ctrl: true, name: 'u' })
       this.server.displayPrompt()
+    })
+    signal?.addEventListener('abort', () => {
+      this.running?.abort()
+      this.leave()
     })
     await new Promise<void>((resolve) => this.server.on('exit', resolve))
     // Lines that were piped in are still under way when their end has come.
@@ -102,8 +109,7 @@ class Shell {
       const words = wordsOf(line)
       if (words.length === 0 || this.isLeft) return
       if (words[0] === 'exit' || words[0] === 'quit') {
-        this.isLeft = true
-        this.server.close()
+        this.leave()
         return
       }
       await this.program(this.running.signal).parseAsync(words, { from: 'user' })
@@ -112,6 +118,11 @@ class Shell {
     } finally {
       this.running = undefined
     }
+  }
+
+  private leave(): void {
+    this.isLeft = true
+    this.server.close()
   }
 
   /** Made anew for each line: commander keeps the options of the line before. */
@@ -144,7 +155,7 @@ class Shell {
     if (error instanceof CommanderError && error.exitCode === 0) return
     const isHelp = error instanceof CommanderError && error.code === 'commander.help'
     if (isHelp) return
-    const text = error.message.replace(/^error: /, '')
+    const text = printableLines(error.message.replace(/^error: /, ''))
     this.write(`${paint(screenOf(this.options.output, this.options.env), 'red', text)}\n`)
   }
 

@@ -6,6 +6,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../config/units.ts'
+import { answerText, printableLines } from '../show/printable.ts'
 import { paint, type Screen } from '../show/screen.ts'
 import type { Ask, Options, ShellCommand } from './command.ts'
 import { COMMANDS } from './commands.ts'
@@ -14,6 +15,8 @@ export interface Surface {
   readonly ask: Ask
   readonly screen: () => Screen
   readonly write: (text: string) => void
+  /** Told of an answer that tells a failure. */
+  readonly onFailure?: () => void
   /** Ends what repeats. */
   readonly signal?: AbortSignal
 }
@@ -92,8 +95,9 @@ function addWatch(parent: Command, surfaceOf: (options: Options) => Surface, mor
 
 async function once(command: ShellCommand, path: string, options: Options, surface: Surface, before = '') {
   const answer = (await surface.ask(path)) as never
-  const text = options.json === true ? JSON.stringify(answer, null, 2) : command.render(answer, surface.screen())
+  const text = answerText(answer, options.json === true, (shown) => command.render(shown, surface.screen()))
   surface.write(`${before}${text}\n`)
+  if (command.isFailure?.(answer) === true) surface.onFailure?.()
   return answer
 }
 
@@ -110,7 +114,7 @@ async function repeat(command: ShellCommand, argument: string, options: Options,
     } catch (error) {
       // What never worked will not; what worked may again: a node that is started anew, a rebalance.
       if (done === 0) throw error
-      surface.write(`${before}${paint(screen, 'red', (error as Error).message)}\n`)
+      surface.write(`${before}${paint(screen, 'red', printableLines((error as Error).message))}\n`)
     }
   }
 }

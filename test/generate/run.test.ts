@@ -8,6 +8,7 @@ import { loadPipeline } from '../../src/config/load.ts'
 import type { Pipeline } from '../../src/config/model.ts'
 import { type Answer, answerJson, type GeneratedEvent } from '../../src/generate/event.ts'
 import { type Plan, planGeneration, type Wishes } from '../../src/generate/plan.ts'
+import { RecordError } from '../../src/generate/record.ts'
 import { runGeneration } from '../../src/generate/run.ts'
 import type { Target } from '../../src/generate/target.ts'
 import { FilesTarget } from '../../src/generate/toFiles.ts'
@@ -251,5 +252,21 @@ describe('to a control server', () => {
     await expect(post(jsonPipeline)).rejects.toThrow(/topic (views|engagements): 404: no such topic/)
     answer = (response) => response.destroy()
     await expect(post(jsonPipeline)).rejects.toThrow(/no answer/)
+  })
+
+  test.each([
+    ['does not answer', (response: ServerResponse) => void response.destroy(), false],
+    ['fails', (response: ServerResponse) => void response.writeHead(500).end(), false],
+    [
+      'refuses for ever',
+      (response: ServerResponse) => void response.writeHead(429, { 'retry-after': '30' }).end(),
+      false,
+    ],
+    ['has no such topic', (response: ServerResponse) => void response.writeHead(404).end(), true],
+  ])('a server that %s: whether that is wrong use', async (_, answered, isWrongUse) => {
+    answer = answered
+    const error = await post(jsonPipeline).catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(Error)
+    expect(error instanceof RecordError).toBe(isWrongUse)
   })
 })

@@ -100,6 +100,17 @@ describe('lines that are piped in', () => {
   })
 })
 
+test('ends once nobody reads what it writes, whatever is typed or repeated', async () => {
+  const input = new PassThrough()
+  const output = new PassThrough()
+  const reader = new AbortController()
+  const { signal } = reader
+  output.on('data', () => reader.abort())
+  const done = runRepl({ ask, input, output, env: {}, nowMs: () => performance.now(), signal })
+  input.write('watch --every 100ms ledger\nledger\n')
+  await done
+})
+
 test('what repeats goes on where a node did not answer for a while, and ends where it never did', async () => {
   let asked = 0
   const output = new PassThrough()
