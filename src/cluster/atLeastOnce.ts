@@ -46,8 +46,8 @@ export class AtLeastOnce implements Delivery {
     this.committer.commitSoon()
   }
 
-  commitNow(): Promise<boolean> {
-    return this.committer.commitNow()
+  commitNow(patienceMs: number): Promise<boolean> {
+    return this.committer.commitNow(patienceMs)
   }
 
   /** The group's own fencing is all there is: a zombie can repeat samples, and commit nothing. */

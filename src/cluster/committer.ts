@@ -6,8 +6,8 @@
  *    comes first, then the flush, then the commit.
  * 2. One commit is under way at a time, and of each partition one capture.
  * 3. What a rebalance has taken away since it was captured is not committed, nor what it has left open.
- * 4. A partition whose output is held up (the leader of one output partition is away) holds up no other's commit, but
- *    where all is asked for: in a rebalance, and at the end.
+ * 4. A partition whose output is held up (the leader of one output partition is away) holds up no other's commit for
+ *    longer than it is waited for; neither does one whose turn an acknowledgement waits for.
  *
  * How it fails: a commit that the group refuses since a rebalance is under way is dropped (the new owner starts from the
  * last one); any other failure is kept for `onTrouble` and tried again next time. A flush that fails is the partition's
@@ -17,6 +17,7 @@ import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
 import { capturedEntries, type DeliveryOptions } from './delivery.ts'
 import { FlushedCapture } from './flushedCapture.ts'
+import { within } from './within.ts'
 
 /** Output that is not durable after it is waited for in the next commits. */
 const PATIENCE_MS = 1_000
@@ -42,7 +43,7 @@ export class Committer {
 
   start(): void {
     this.timer = setTimeout(() => {
-      void this.next(PATIENCE_MS).finally(() => {
+      void this.next(() => this.run(PATIENCE_MS)).finally(() => {
         if (this.timer !== undefined) this.start()
       })
     }, this.options.everyMs)
@@ -57,29 +58,32 @@ export class Committer {
   commitSoon(): void {
     if (this.isSoon) return
     this.isSoon = true
-    void this.next(PATIENCE_MS).finally(() => {
+    void this.next(() => this.run(PATIENCE_MS)).finally(() => {
       this.isSoon = false
     })
   }
 
-  /** Commits what is joined by now. Never rejects; resolves true if all of it was committed. */
-  commitNow(): Promise<boolean> {
-    return this.next()
+  /** Commits what is joined by now, as far as it is durable in time. Never rejects; resolves true if it was all. */
+  commitNow(patienceMs: number): Promise<boolean> {
+    return this.next(async () => {
+      const untilMs = performance.now() + patienceMs
+      // What was captured before stands for less than is joined by now.
+      const isOfBefore = this.captured.size > 0
+      const isAll = await this.run(patienceMs)
+      return isOfBefore ? this.run(Math.max(0, untilMs - performance.now())) : isAll
+    })
   }
 
-  private next(patienceMs?: number): Promise<boolean> {
-    const done = this.current.then(() => this.run(patienceMs))
+  private next(run: () => Promise<boolean>): Promise<boolean> {
+    const done = this.current.then(run)
     this.current = done.then(() => {})
     return done
   }
 
-  private async run(patienceMs?: number): Promise<boolean> {
+  private async run(patienceMs: number): Promise<boolean> {
     const startedMs = performance.now()
     const all = this.capture()
-    await within(
-      all.map((one) => one.settled),
-      patienceMs,
-    )
+    await within(Promise.all(all.map((one) => one.settled)), patienceMs)
     const ready = this.takeReady(all)
     const isAll = all.every((one) => one.isDurable)
     if (ready.length === 0) return isAll
@@ -95,7 +99,8 @@ export class Committer {
     this.options.times.flushTimes.add(Math.max(...ready.map(({ flushMs }) => flushMs)))
     for (const { partition, capture } of ready) {
       this.lastBatch.set(partition, capture!.batchNumber)
-      await partition.acknowledged(capture!).catch((error: Error) => this.options.onFailed(error))
+      // Not awaited: its turn may be one that waits for its output. The next capture comes behind it.
+      partition.acknowledged(capture!).catch((error: Error) => this.failed(partition, error))
     }
     return isAll
   }
@@ -105,7 +110,8 @@ export class Committer {
     const live = this.forgetAbsent().filter((partition) => partition.isLive)
     for (const partition of live) {
       if (this.captured.has(partition)) continue
-      this.captured.set(partition, new FlushedCapture(partition, this.lastBatch.get(partition), this.options.onFailed))
+      const onFailed = (error: Error): void => this.failed(partition, error)
+      this.captured.set(partition, new FlushedCapture(partition, this.lastBatch.get(partition), onFailed))
     }
     return [...this.captured.values()]
   }
@@ -131,20 +137,14 @@ export class Committer {
     return present
   }
 
+  /** Of one that was given up nothing counts any more. */
+  private failed(partition: Partition, error: Error): void {
+    if (this.options.partitions().includes(partition)) this.options.onFailed(error)
+  }
+
   private refused(error: Error): boolean {
     const isRebalance = error instanceof LogError && error.code === 'NOT_OWNER'
     this.options.onTrouble(error, isRebalance ? 0 : ++this.troubles)
     return false
   }
-}
-
-/** Resolves when all have, or after that time. */
-async function within(all: readonly Promise<void>[], patienceMs?: number): Promise<void> {
-  if (patienceMs === undefined) return void (await Promise.all(all))
-  let timer: NodeJS.Timeout | undefined
-  const over = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, patienceMs)
-  })
-  await Promise.race([Promise.all(all), over])
-  clearTimeout(timer)
 }

@@ -7,6 +7,10 @@ import { entriesOf } from '../actors/position.ts'
 import type { CommitEntry, Committed, Writer } from '../log/port.ts'
 import type { Durations } from '../time/durations.ts'
 
+/** How long output is waited for before a rebalance and a stop: what is not durable then is made again by the next owner. */
+export const REVOKE_PATIENCE_MS = 10_000
+export const STOP_PATIENCE_MS = 5_000
+
 export interface Delivery {
   /** Where all output goes. */
   readonly writer: Writer
@@ -17,8 +21,8 @@ export interface Delivery {
   stop(): void
   /** Commits before the next tick of the clock: somebody waits for it. */
   commitSoon(): void
-  /** Commits what is joined by now. Never rejects; resolves true if all of it was committed. */
-  commitNow(): Promise<boolean>
+  /** Commits what is joined by now, as far as it is durable in time. Never rejects; resolves true if it was all. */
+  commitNow(patienceMs: number): Promise<boolean>
   /** Of partitions that are held and given again: those whose state still stands, since nobody had them meanwhile. */
   keep(partitions: readonly number[]): Promise<readonly number[]>
   /** Of an assignment, before anything of these partitions is read. */

@@ -16,6 +16,7 @@
 import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, type Committed, LogError, type TransactionalWriter } from '../log/port.ts'
 import { capturedEntries, type Delivery, type DeliveryOptions } from './delivery.ts'
+import { within } from './within.ts'
 
 /** Beyond it the broker aborts a transaction: well above what a commit may take, and the sessions of the group. */
 const TRANSACTION_TIMEOUT_MS = 60_000
@@ -60,9 +61,9 @@ export class ExactlyOnce implements Delivery {
     for (const partition of this.live()) if (!this.busy.has(partition)) void this.commit(partition)
   }
 
-  async commitNow(): Promise<boolean> {
-    const done = await Promise.all(this.live().map((partition) => this.commit(partition)))
-    return done.every(Boolean)
+  async commitNow(patienceMs: number): Promise<boolean> {
+    const done = Promise.all(this.live().map((partition) => this.commit(partition)))
+    return (await within(done, patienceMs))?.every(Boolean) ?? false
   }
 
   /** Whoever had one meanwhile has fenced it: the next append or commit tells. */

@@ -32,7 +32,7 @@ import { toldClocksOf } from '../repartition/clocks.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
 import { Durations } from '../time/durations.ts'
-import type { Delivery } from './delivery.ts'
+import { type Delivery, REVOKE_PATIENCE_MS, STOP_PATIENCE_MS } from './delivery.ts'
 import { EndsPoller } from './ends.ts'
 import { isClosed, isLost } from './exactlyOnce.ts'
 import { Holdings } from './holdings.ts'
@@ -228,7 +228,7 @@ export class Node {
     this.delivery?.stop()
     await this.ends.stop()
     for (const partition of this.partitions) partition.quiesce()
-    await this.delivery?.commitNow()
+    await this.delivery?.commitNow(STOP_PATIENCE_MS)
     await this.reader?.close()
     await this.assigning.catch(() => {})
     await this.held.giveUpAll()
@@ -246,7 +246,7 @@ export class Node {
   /** Nothing is joined from here on until it is known which partitions stay: another would join it again. */
   private async revoking(): Promise<void> {
     for (const partition of this.partitions) partition.hold()
-    await this.delivery!.commitNow()
+    await this.delivery!.commitNow(REVOKE_PATIENCE_MS)
     this.isSettled = false
   }
 
@@ -342,7 +342,10 @@ export class Node {
   private async leave(partition: Partition): Promise<void> {
     this.delays?.leave(partition.index)
     await this.delivery!.giveUp(partition.index)
-    await partition.stop()
+    const stopped = partition.stop()
+    // What it has in hand waits for its output no longer; what it makes until it has stopped goes with the rest.
+    this.outlets.discard(partition.index)
+    await stopped
     this.outlets.discard(partition.index)
   }
 

@@ -7,10 +7,10 @@
  * everything added before it is durable.
  *
  * How it fails: an append that the log refuses for good rejects the flush that covers it, and every later one until the
- * lane is discarded.
+ * lane is discarded, which rejects with CLOSED whoever waits for it.
  */
 import type { Compression } from '../config/model.ts'
-import type { Writer } from '../log/port.ts'
+import { LogError, type Writer } from '../log/port.ts'
 import { RecordBatchBuilder, type RecordHeader } from '../log/recordBatch/builder.ts'
 
 /** The header that says which node produced a batch: on its first record alone, so that no record is larger for it. */
@@ -23,6 +23,9 @@ interface Lane {
   readonly builder: RecordBatchBuilder
   bufferedBytes: number
   sending: Promise<void>
+  /** Rejects when the lane is. */
+  readonly discarded: Promise<never>
+  discard(): void
 }
 
 export class BatchedTopic {
@@ -87,18 +90,20 @@ export class BatchedTopic {
   async flush(partition?: number): Promise<void> {
     if (partition !== undefined) {
       this.push(partition)
-      await this.lane(partition).sending
+      const { sending, discarded } = this.lane(partition)
+      await Promise.race([sending, discarded])
       return
     }
     await Promise.all([...this.lanes.keys()].map((p) => this.flush(p)))
   }
 
-  /** Forgets what is not durable, also what was refused. */
+  /** Forgets what is not durable, also what was refused; nobody waits for it any more. */
   discard(partition: number): void {
     const lane = this.lanes.get(partition)
     if (lane === undefined) return
     this.bufferedBytes -= lane.bufferedBytes
     this.lanes.delete(partition)
+    lane.discard()
   }
 
   private buffered(lane: Lane, bytes: number): void {
@@ -106,12 +111,21 @@ export class BatchedTopic {
     this.bufferedBytes += bytes
   }
 
+  private discarding(partition: number): Pick<Lane, 'discarded' | 'discard'> {
+    let discard: () => void = () => {}
+    const discarded = new Promise<never>((_, reject) => {
+      discard = () => reject(new LogError('CLOSED', `${this.topic}/${partition}: the partition is given up`))
+    })
+    discarded.catch(() => {})
+    return { discarded, discard }
+  }
+
   private lane(partition: number): Lane {
     let lane = this.lanes.get(partition)
     if (lane === undefined) {
       const isSealed = this.writer.isSealing !== true
       const builder = new RecordBatchBuilder({ compression: this.compression, isSealed })
-      lane = { builder, bufferedBytes: 0, sending: Promise.resolve() }
+      lane = { builder, bufferedBytes: 0, sending: Promise.resolve(), ...this.discarding(partition) }
       this.lanes.set(partition, lane)
     }
     return lane

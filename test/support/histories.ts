@@ -38,6 +38,7 @@ const STEPS = 60
 const CLOSING_AFTER_MS = 60_000
 const COPIES = 6
 const COMMITS_KEPT = 40
+const COMMIT_PATIENCE_MS = 60_000
 /** So small that most users are moved out, and that the partition starves between commits. */
 const SMALL_STATES = [3_000, 10_000, 30_000]
 /** Writes of one life, at most. */
@@ -271,7 +272,7 @@ export class History {
     await partition.restore(quarantine)
     const end = async (): Promise<void> => {
       partition.quiesce()
-      await committer.commitNow()
+      await committer.commitNow(COMMIT_PATIENCE_MS)
       await partition.stop()
       stopSystem(system)
       if (failures.length > 0) throw failures[0]
@@ -330,7 +331,7 @@ export class History {
   private async step({ partition, committer }: OneLife, ends: readonly number[]): Promise<boolean> {
     const { random } = this
     if (random.chance(0.15)) {
-      const committing = committer.commitNow()
+      const committing = committer.commitNow(COMMIT_PATIENCE_MS)
       if (random.chance(0.5)) await committing
     }
     const source = random.below(TOPICS.length)
@@ -354,10 +355,10 @@ export class History {
       if (tries > 2_000)
         throw new Error(`stands still at ${partition.position} of ${ends}, pump and commits having run ${tries} times`)
       await this.step(life, ends)
-      if (tries % 10 === 9) await committer.commitNow()
+      if (tries % 10 === 9) await committer.commitNow(COMMIT_PATIENCE_MS)
       await partition.drained()
     }
-    while (!life.fuse.isBurnt && !(await committer.commitNow()));
+    while (!life.fuse.isBurnt && !(await committer.commitNow(COMMIT_PATIENCE_MS)));
   }
 }
 

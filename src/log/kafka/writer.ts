@@ -30,7 +30,7 @@ const IN_FLIGHT = 5
 const REQUEST_BYTES = 8 * 1024 * 1024
 const PRODUCE_TIMEOUT_MS = 30_000
 const ALL_REPLICAS = -1
-const CLOSE_TIMEOUT_MS = 10_000
+const CLOSE_TIMEOUT_MS = 2_000
 
 interface Append {
   readonly topic: string
