@@ -5,7 +5,7 @@ import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 12
 
-it('a node that is killed at random on the embedded log loses and changes nothing', { timeout: 300_000 }, async () => {
+it('a node that is killed at random on the embedded log loses and changes nothing', { timeout: 600_000 }, async () => {
   const { run, outcome } = await crashTest({ log: 'embedded', seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS)
 })

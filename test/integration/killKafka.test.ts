@@ -9,7 +9,7 @@ import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 20
 
-it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 300_000 }, async () => {
+it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 600_000 }, async () => {
   const { brokers } = await sharedBroker()
   const { run, outcome } = await crashTest({ log: 'kafka', brokers, seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS)
