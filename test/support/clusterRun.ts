@@ -9,7 +9,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
-import { type Delivery, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type NodeSettings, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import { type CrashWorld, committedLedger } from './crashWorld.ts'
 import { NodeProcess } from './nodeProcess.ts'
 import { closingEvents, Traffic } from './traffic.ts'
@@ -32,21 +32,24 @@ interface Seen {
   readonly partitions: readonly { readonly partition: number; readonly state: string }[]
 }
 
+/** Of all its nodes. */
+export type ClusterSettings = Pick<NodeSettings, 'delivery' | 'sessionTimeout'>
+
 export class ClusterRun {
   readonly nodes = new Map<string, RunningNode>()
   readonly traffic: Traffic
   private readonly program: string
   private readonly world: CrashWorld
   private readonly folder: string
-  private readonly delivery: Delivery | undefined
+  private readonly settings: ClusterSettings
   private readonly flowing: Promise<void>
   private isFlowing = true
 
-  constructor(program: string, world: CrashWorld, folder: string, seed: number, delivery?: Delivery) {
+  constructor(program: string, world: CrashWorld, folder: string, seed: number, settings: ClusterSettings = {}) {
     this.program = program
     this.world = world
     this.folder = folder
-    this.delivery = delivery
+    this.settings = settings
     this.traffic = new Traffic(seed)
     this.flowing = this.flow()
     this.flowing.catch(() => {})
@@ -164,7 +167,7 @@ export class ClusterRun {
       brokers: this.world.brokers,
       dataFolder: this.dataOf(id),
       isJournalOn: true,
-      delivery: this.delivery,
+      ...this.settings,
     })
     return config
   }
