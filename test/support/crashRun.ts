@@ -96,7 +96,7 @@ const CLOSING_AFTER_MS = 60_000
 const DEADLINE_MS = 40_000
 const STOP_LIMIT_MS = 10_000
 /** A last wait in which nothing changes any more. */
-const STUCK_MS = 10_000
+const STUCK_MS = 40_000
 const KEPT = 4
 /** Some seconds of them: a journal that is newer than the oldest has trimmed what that one needs. */
 const COMMITS_KEPT = 16
