@@ -35,6 +35,8 @@ export interface CrashRunOptions {
   readonly ending?: 'kill' | 'stop'
   readonly harms: readonly Harm[]
   readonly delivery?: Delivery
+  /** Of the nodes' membership on Kafka. */
+  readonly sessionTimeout?: string
   readonly log?: (line: string) => void
 }
 
@@ -261,7 +263,7 @@ class Run {
   }
 
   private async spawn(harm: Harm): Promise<NodeProcess> {
-    const { folder, world, program, delivery } = this.options
+    const { folder, world, program, delivery, sessionTimeout } = this.options
     const config = join(folder, 'config')
     await writeConfig(config, {
       brokers: world.brokers,
@@ -269,6 +271,7 @@ class Run {
       isJournalOn: harm !== 'no journal',
       state: harm === 'small memory' ? SMALL_STATE : undefined,
       delivery,
+      sessionTimeout,
     })
     this.node = new NodeProcess(program, config)
     return this.node
