@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { sharedBroker } from '../support/broker.ts'
 import { openClusterWorld } from '../support/clusterWorld.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 4

@@ -1,6 +1,6 @@
 /** kill -9 at any moment on the embedded log: it and its commits die with the node's process. */
 import { it } from 'vitest'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 12

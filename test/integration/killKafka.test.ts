@@ -4,7 +4,7 @@
  */
 import { it } from 'vitest'
 import { sharedBroker } from '../support/broker.ts'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 20
