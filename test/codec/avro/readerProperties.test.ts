@@ -30,7 +30,7 @@ function draw(seed: number): Drawn {
 }
 
 describe('reading any record of any schema', () => {
-  test('the mapped fields are those that avsc wrote, wherever they lie', async () => {
+  test('the mapped fields are those that avsc wrote, wherever they lie', { timeout: 180_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const { event, bytes } = draw(seed)
