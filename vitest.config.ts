@@ -25,7 +25,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...NEVER, ...SYSTEM],
           isolate: false,
-          setupFiles: ['test/support/patchFirst.ts'],
+          setupFiles: ['test/support/patchFirst.ts', 'test/support/fixedSeed.ts'],
         },
       },
       {

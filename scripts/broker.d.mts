@@ -28,4 +28,6 @@ export interface Broker {
 
 export function missingTools(): Promise<string | null>
 export function requireBroker(): Promise<void>
+/** Below those that the system gives to whoever asks for any. */
+export function freePort(): Promise<number>
 export function startBroker(options?: BrokerOptions): Promise<Broker>

@@ -12,7 +12,7 @@
  * How it fails: with one error that says what to install, or shows the end of the broker's log.
  */
 import { execFile, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
@@ -32,6 +32,9 @@ const BRIEF = [
   '-XX:TieredStopAtLevel=1',
   '-XX:+UseSerialGC',
 ]
+/** Below those that the system gives to whoever asks for any, which start at 32768 or higher. */
+const PORTS = { from: 10_000, to: 32_768 }
+const given = new Set()
 const run = promisify(execFile)
 
 const LOG4J = `log4j.rootLogger=WARN, out
@@ -268,13 +271,20 @@ function listsItself(port) {
   })
 }
 
-function freePort() {
+/** A port that nobody listens on, nor was given before: it is taken only later, and must not go to another until then. */
+export async function freePort() {
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    if (given.has(port) || !(await isFree(port))) continue
+    given.add(port)
+    return port
+  }
+}
+
+function isFree(port) {
   return new Promise((resolve, reject) => {
     const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
+    server.once('error', (error) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 }

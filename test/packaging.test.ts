@@ -17,7 +17,9 @@ const ROOT = resolve(import.meta.dirname, '..')
 /** What a clone does not have. */
 const NOT_CLONED = ['.git', '.cache', 'coverage', 'data', 'dist', 'node_modules']
 const TIMEOUT_MS = 300_000
-const NPM_FLAGS = ['--prefer-offline', '--no-audit', '--no-fund']
+/** A registry that answers late or not at all for a moment is asked again, while there is time. */
+const PATIENT = ['--fetch-retries=6', '--fetch-timeout=60000']
+const NPM_FLAGS = ['--prefer-offline', '--no-audit', '--no-fund', ...PATIENT]
 /** A clone's: what is pinned takes every Node that the project does, without a warning. */
 const CI_FLAGS = [...NPM_FLAGS, '--engine-strict']
 

@@ -9,7 +9,7 @@ import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Delivery, writeConfig } from '../support/crashPipeline.ts'
-import { damageFiles } from '../support/damage.ts'
+import { DAMAGE_FOUND, damageFiles } from '../support/damage.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
 import type { Random } from '../support/random.ts'
 
@@ -166,7 +166,7 @@ export class Fleet {
   /** RocksDB may find what was harmed in the background, after the start: the node ends, and the next one starts afresh. */
   private ended(node: FleetNode, process: NodeProcess, code: number | null, wasDamaged: boolean): void {
     if (node.process !== process) return
-    if (wasDamaged && code === 1 && /^postview: journal: /m.test(process.tail())) {
+    if (wasDamaged && code === 1 && DAMAGE_FOUND.test(process.tail())) {
       this.selfEnded++
       this.leave(node.id)
       this.start(node.id).catch((error: Error) => this.options.onEnded(error))

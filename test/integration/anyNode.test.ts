@@ -115,7 +115,9 @@ beforeAll(async () => {
     mask: true,
     tokens: { read: 'env:ANY_READ', privileged: 'env:ANY_PRIVILEGED' },
   }
-  const world = { name, brokers: broker.brokers, node: { control }, time: { idleAfter: '10m' } }
+  // Longer than all that is asked once a node is gone: until its session has run out, what it had stays its own.
+  const kafka = { brokers: [broker.brokers], group: name, sessionTimeout: '60s' }
+  const world = { name, brokers: broker.brokers, node: { control, kafka }, time: { idleAfter: '10m' } }
   const configs = await Promise.all(IDS.map((id) => writeWorld(join(dir.path, id), world)))
   nodes = Object.fromEntries(
     IDS.map((id, k) => [id, new NodeProcess(program.folder, configs[k], id, undefined, TOKENS)]),

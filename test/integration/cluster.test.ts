@@ -18,6 +18,8 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 /** What a partition may be without samples: no claim of speed, beyond it something stood still. */
 const STALL_MS = 30_000
 const AROUND_MS = 1_000
+/** Longer than a busy machine keeps a member from its heartbeats: whoever is expelled builds its partitions anew. */
+const SESSION_S = 4
 
 let broker: SharedBroker
 let program: Program
@@ -39,7 +41,7 @@ afterAll(async () => {
 })
 
 it('nodes join, drain, die and sleep under load, and every sample is made once', { timeout: 240_000 }, async () => {
-  run = new ClusterRun(program.folder, world, join(dir.path, 'run'), 1)
+  run = new ClusterRun(program.folder, world, join(dir.path, 'run'), 1, { sessionTimeout: `${SESSION_S}s` })
   const moments: { readonly what: string; readonly fromMs: number; toMs: number; readonly liveMs: number }[] = []
   const during = async (what: string, nodes: number, happen: () => Promise<unknown>): Promise<void> => {
     const fromMs = Date.now()
@@ -63,7 +65,7 @@ it('nodes join, drain, die and sleep under load, and every sample is made once',
   await during('a node is drained', 2, async () => expect(await run.terminate('one')).toBe(0))
   await during('a node is killed', 1, () => run.kill('three'))
   await during('a node starts again', 2, () => run.start('one'))
-  await during('a node sleeps past its session', 2, () => run.sleepFor('two', 3_000))
+  await during('a node sleeps past its session', 2, () => run.sleepFor('two', SESSION_S * 1_000))
 
   expect(await run.finish()).toEqual([0, 0])
   const outcome = await checkOutcome(world)

@@ -15,6 +15,8 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 /** Of the time that a node may take to stop, which is 10 s. */
 const HELD_UP_MS = 2_000
 const LOOK_MS = 50
+/** The controller, held up in the same process, must not take its broker for dead when it goes on. */
+const LONG_SESSION = ['broker.session.timeout.ms=30000']
 
 let broker: Broker
 let program: Program
@@ -22,7 +24,7 @@ let dir: TempDir
 let node: NodeProcess | undefined
 
 beforeAll(async () => {
-  ;[broker, program, dir] = await Promise.all([ownBroker(), buildProgram(), tempDir()])
+  ;[broker, program, dir] = await Promise.all([ownBroker({ extra: LONG_SESSION }), buildProgram(), tempDir()])
 }, 120_000)
 afterAll(async () => {
   if (node?.isRunning) await node.kill()

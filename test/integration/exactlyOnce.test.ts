@@ -7,20 +7,20 @@ import { expect, it } from 'vitest'
 import { sharedBroker } from '../support/broker.ts'
 import { openClusterWorld } from '../support/clusterWorld.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 4
 const SLEEP_MS = 3_000
 
-it('a node that is killed at random repeats nothing', { timeout: 240_000 }, async () => {
+it('a node that is killed at random repeats nothing', { timeout: 600_000 }, async () => {
   const { brokers } = await sharedBroker()
   const { run, outcome } = await crashTest({ log: 'kafka', brokers, delivery: 'exactly-once', seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS, 'exactly-once')
 })
 
 it('a node that slept while others had its partitions is fenced: nothing stale of it appears', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   const cluster = await openClusterWorld(5, 'exactly-once')
   const { run, world } = cluster

@@ -43,7 +43,7 @@ describe('topics', () => {
 })
 
 describe('a broker that is killed and comes back', () => {
-  it('costs a reader and a writer time, and neither records nor their order', async () => {
+  it('costs a reader and a writer time, and neither records nor their order', { timeout: 180_000 }, async () => {
     const own = await ownBroker()
     const ownLog = await openLog(own.brokers)
     try {

@@ -4,12 +4,12 @@
  */
 import { it } from 'vitest'
 import { sharedBroker } from '../support/broker.ts'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 20
 
-it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 300_000 }, async () => {
+it('a node that is killed at random on Kafka loses and changes nothing', { timeout: 600_000 }, async () => {
   const { brokers } = await sharedBroker()
   const { run, outcome } = await crashTest({ log: 'kafka', brokers, seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS)

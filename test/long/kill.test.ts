@@ -1,6 +1,6 @@
 /** 300 kills: FAULTS.md, rows 1, 3 and 7, on one node. */
 import { it } from 'vitest'
-import { expectKills } from '../support/crashRun.ts'
+import { expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const RUNS = [

@@ -18,6 +18,10 @@ import { dumpTopics } from '../support/topicReader.ts'
 const STEP_MS = 100
 const AFTER_MS = 3_000
 const SETTLE_MS = 1_000
+const SETTLE_ROUNDS = 5
+const PARTITIONS = 2
+/** The watermark of a partition that has none yet. */
+const UNKNOWN = Number.NEGATIVE_INFINITY
 
 export interface StallOptions {
   readonly program: string
@@ -50,9 +54,9 @@ export async function stall({ program, brokers, folder, downMs }: StallOptions):
     const url = await node.ready
     const traffic = new TrafficOf(loader, topics, downMs)
     await traffic.run(AFTER_MS)
+    while (!(await haveTime(url))) await traffic.run(STEP_MS)
     await writer.kill()
-    await traffic.run(SETTLE_MS)
-    const before = await watermarksOf(url)
+    const before = await settled(traffic, url)
     await traffic.run(downMs)
     const after = await watermarksOf(url)
     const heldBackBy = (await partitionsOf(url)).map((partition) => partition.heldBackBy)
@@ -93,9 +97,9 @@ async function writeConfig(
         },
       ],
     },
-    labels: { click: { on: 'click', within: `${downMs + 2 * AFTER_MS}ms` } },
+    labels: { click: { on: 'click', within: `${downMs + SETTLE_MS + 2 * AFTER_MS}ms` } },
     time: { outOfOrderness: '1s', allowedLateness: '0s', idleAfter: '1s' },
-    repartition: { topic: `${name}-all`, partitions: 2 },
+    repartition: { topic: `${name}-all`, partitions: PARTITIONS },
     createTopics: true,
     sinks: [{ type: 'kafka', topic: `${name}-samples`, format: 'json' }],
     sideOutputs: { late: `${name}-late`, orphans: `${name}-orphans`, deadLetters: `${name}-dead` },
@@ -116,7 +120,8 @@ class TrafficOf {
   constructor(loader: Loader, topics: { readonly views: string; readonly clicks: string }, downMs: number) {
     this.loader = loader
     this.topics = topics
-    this.delayMs = downMs + SETTLE_MS
+    // Of what settles the second round is the first that can tell.
+    this.delayMs = downMs + 2 * SETTLE_MS
   }
 
   async run(forMs: number): Promise<void> {
@@ -169,8 +174,24 @@ function repartitioner(program: string, folder: string): { kill(): Promise<void>
   }
 }
 
+/** Once the node has taken what was written before the kill. */
+async function settled(traffic: TrafficOf, url: string): Promise<readonly number[]> {
+  let last: readonly number[] = []
+  for (let rounds = 0; rounds < SETTLE_ROUNDS; rounds++) {
+    await traffic.run(SETTLE_MS)
+    const now = await watermarksOf(url)
+    if (String(now) === String(last)) return now
+    last = now
+  }
+  throw new Error(`time goes on though nobody repartitions: ${last.join()}`)
+}
+
+async function haveTime(url: string): Promise<boolean> {
+  return (await watermarksOf(url)).filter((ms) => ms !== UNKNOWN).length === PARTITIONS
+}
+
 async function watermarksOf(url: string): Promise<readonly number[]> {
-  return (await partitionsOf(url)).map(({ watermarkMs }) => watermarkMs ?? Number.NEGATIVE_INFINITY)
+  return (await partitionsOf(url)).map(({ watermarkMs }) => watermarkMs ?? UNKNOWN)
 }
 
 async function partitionsOf(url: string): Promise<NodeStatus['partitions']> {

@@ -9,7 +9,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
-import { type Delivery, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
+import { type NodeSettings, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
 import { type CrashWorld, committedLedger } from './crashWorld.ts'
 import { NodeProcess } from './nodeProcess.ts'
 import { closingEvents, Traffic } from './traffic.ts'
@@ -32,21 +32,24 @@ interface Seen {
   readonly partitions: readonly { readonly partition: number; readonly state: string }[]
 }
 
+/** Of all its nodes. */
+export type ClusterSettings = Pick<NodeSettings, 'delivery' | 'sessionTimeout'>
+
 export class ClusterRun {
   readonly nodes = new Map<string, RunningNode>()
   readonly traffic: Traffic
   private readonly program: string
   private readonly world: CrashWorld
   private readonly folder: string
-  private readonly delivery: Delivery | undefined
+  private readonly settings: ClusterSettings
   private readonly flowing: Promise<void>
   private isFlowing = true
 
-  constructor(program: string, world: CrashWorld, folder: string, seed: number, delivery?: Delivery) {
+  constructor(program: string, world: CrashWorld, folder: string, seed: number, settings: ClusterSettings = {}) {
     this.program = program
     this.world = world
     this.folder = folder
-    this.delivery = delivery
+    this.settings = settings
     this.traffic = new Traffic(seed)
     this.flowing = this.flow()
     this.flowing.catch(() => {})
@@ -93,12 +96,13 @@ export class ClusterRun {
     await this.taken(id).process.kill()
   }
 
-  /** Stopped for so long, as a machine that swaps or sleeps. */
+  /** Stopped for so long at least, as a machine that swaps or sleeps, and until the others have all that it had. */
   async sleepFor(id: string, ms: number): Promise<void> {
     const { pid } = this.nodes.get(id)!.process
     process.kill(pid, 'SIGSTOP')
     try {
       await sleep(ms)
+      await this.untilLive(this.nodes.size - 1, id)
     } finally {
       process.kill(pid, 'SIGCONT')
     }
@@ -107,15 +111,8 @@ export class ClusterRun {
   /** Resolves when every partition is live on one of the running nodes and on no other, with how long that took. */
   async allLive(nodes: number): Promise<number> {
     const startedMs = performance.now()
-    for (;;) {
-      const seen = await this.look()
-      const live = seen.flatMap(({ partitions }) => partitions.filter(({ state }) => state === 'live'))
-      const numbers = new Set(live.map(({ partition }) => partition))
-      const isShared = seen.length === nodes && seen.every(({ partitions }) => partitions.length > 0)
-      if (isShared && numbers.size === PARTITIONS && live.length === PARTITIONS) return performance.now() - startedMs
-      this.check(startedMs, `not all partitions are live: ${JSON.stringify(seen)}`)
-      await sleep(LOOK_EVERY_MS)
-    }
+    await this.untilLive(nodes)
+    return performance.now() - startedMs
   }
 
   /** The rest of the traffic, and what moves all clocks beyond it; all nodes end in order. Gives their exit codes. */
@@ -164,7 +161,7 @@ export class ClusterRun {
       brokers: this.world.brokers,
       dataFolder: this.dataOf(id),
       isJournalOn: true,
-      delivery: this.delivery,
+      ...this.settings,
     })
     return config
   }
@@ -182,8 +179,28 @@ export class ClusterRun {
     }
   }
 
-  private async look(): Promise<Seen[]> {
-    const asked = [...this.nodes.values()].map(async ({ url }) => {
+  /** `asleep`: is not asked, since it does not answer. */
+  private async untilLive(nodes: number, asleep?: string): Promise<void> {
+    let changedMs = performance.now()
+    let last = ''
+    for (;;) {
+      const seen = await this.look(asleep)
+      const partitions = seen.flatMap((one) => one.partitions)
+      const live = partitions.filter(({ state }) => state === 'live')
+      const numbers = new Set(live.map(({ partition }) => partition))
+      const isShared = seen.length === nodes && seen.every((one) => one.partitions.length > 0)
+      if (isShared && numbers.size === PARTITIONS && live.length === PARTITIONS) return
+      const states = partitions.map(({ partition, state }) => `${partition} ${state}`).join()
+      if (states !== last) changedMs = performance.now()
+      last = states
+      this.check(changedMs, `not all partitions are live: ${JSON.stringify(seen)}`)
+      await sleep(LOOK_EVERY_MS)
+    }
+  }
+
+  private async look(asleep?: string): Promise<Seen[]> {
+    const awake = [...this.nodes.values()].filter(({ id }) => id !== asleep)
+    const asked = awake.map(async ({ url }) => {
       const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(2_000) })
       return (await answer.json()) as Seen
     })

@@ -22,7 +22,7 @@ export async function openClusterWorld(
 ): Promise<ClusterWorld> {
   const broker = shared ?? (await ownBroker({ extra: SHORT_SESSIONS }))
   const [program, dir, world] = [await buildProgram(), await tempDir(), await openKafkaWorld(broker.brokers)]
-  const run = new ClusterRun(program.folder, world, join(dir.path, 'run'), seed, delivery)
+  const run = new ClusterRun(program.folder, world, join(dir.path, 'run'), seed, { delivery })
   return {
     run,
     world,

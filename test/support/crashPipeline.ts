@@ -147,6 +147,8 @@ export interface NodeSettings {
   /** `memory.state`; absent: the default. */
   readonly state?: string
   readonly delivery?: Delivery
+  /** How long a killed member holds its partitions; absent: a second. */
+  readonly sessionTimeout?: string
   /** Further keys of node.yaml, which win. */
   readonly node?: object
 }
@@ -205,10 +207,9 @@ function pipeline(delivery: Delivery = 'at-least-once'): object {
   }
 }
 
-function node({ brokers, dataFolder, isJournalOn, state }: NodeSettings): object {
+function node({ brokers, dataFolder, isJournalOn, state, sessionTimeout = '1s' }: NodeSettings): object {
   return {
-    // A killed member holds its partitions until its session has run out.
-    kafka: brokers === undefined ? undefined : { brokers: [brokers], group: GROUP, sessionTimeout: '1s' },
+    kafka: brokers === undefined ? undefined : { brokers: [brokers], group: GROUP, sessionTimeout },
     dataDir: dataFolder,
     control: { port: 0 },
     journal: isJournalOn,

@@ -20,10 +20,12 @@ export interface CrashTest {
   readonly mutations?: readonly Mutation[]
   readonly ending?: 'kill' | 'stop'
   readonly delivery?: Delivery
+  /** Absent: as short as kills want it. */
+  readonly sessionTimeout?: string
 }
 
 export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outcome: Outcome }> {
-  const { log, seed, kills, mutations, ending, delivery = 'at-least-once' } = test
+  const { log, seed, kills, mutations, ending, delivery = 'at-least-once', sessionTimeout } = test
   const { harms = delivery === 'exactly-once' ? EXACTLY_ONCE_HARMS : ALL_HARMS } = test
   const closing: (() => Promise<void>)[] = []
   try {
@@ -48,6 +50,7 @@ export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outco
       harms,
       ending,
       delivery,
+      sessionTimeout,
       log: told,
     }
     const run = await crashRun(options)

@@ -5,6 +5,9 @@ import type { Random } from './random.ts'
 
 const FLIPPED_BYTES = 8
 
+/** The last word of a node that found its journal damaged, by a read of its own, or when it wrote, by RocksDB's. */
+export const DAMAGE_FOUND = /^postview: (the journal cannot be written: )?journal: /m
+
 /** Harms one to three of the files in the folder that hold something. Returns what was done. */
 export async function damageFiles(folder: string, random: Random): Promise<string[]> {
   const names = (await readdir(folder).catch(() => [])).sort()

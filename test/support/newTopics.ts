@@ -26,7 +26,9 @@ async function isKnown(admin: Admin, names: readonly string[]): Promise<boolean>
     const known = await admin.fetchTopicMetadata({ topics: [...names] })
     return known.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))
   } catch (error) {
-    if (NOT_YET.includes((error as { type?: string }).type ?? '')) return false
+    // After its last try kafkajs wraps what the broker said.
+    const { type, cause } = error as { type?: string; cause?: { type?: string } }
+    if (NOT_YET.includes(type ?? cause?.type ?? '')) return false
     throw error
   }
 }

@@ -17,7 +17,7 @@ export class NodeProcess {
   readonly lines: string[] = []
   /** Resolves with the control server's address when the node has its first assignment. */
   readonly ready: Promise<string>
-  /** Resolves with the exit code; null where a signal ended it. */
+  /** Resolves with the exit code, null where a signal ended it, once all that it said has been read. */
   readonly exited: Promise<number | null>
   private readonly child: ChildProcess
   private isOver = false
@@ -36,10 +36,11 @@ export class NodeProcess {
     this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
     endsWithUs(this.child)
     this.exited = new Promise((resolve) => {
-      this.child.once('exit', (code) => {
-        this.isOver = true
-        resolve(code)
-      })
+      // Nobody else has its pipes: nodes below a parent write to that one's own.
+      this.child.once('close', resolve)
+    })
+    this.child.once('exit', () => {
+      this.isOver = true
     })
     this.ready = new Promise((resolve, reject) => {
       const heard = (line: string): void => {

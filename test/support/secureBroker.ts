@@ -6,9 +6,9 @@
  */
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort } from '../../scripts/broker.mjs'
 import { type Broker, ownBroker } from './broker.ts'
 
 export const USER = 'alice'
@@ -76,16 +76,5 @@ async function openssl(folder: string, args: readonly string[]): Promise<void> {
   await promisify(execFile)('openssl', args, { cwd: folder }).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') throw new Error('openssl is missing: it makes the certificates of the TLS tests')
     throw error
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
   })
 }
