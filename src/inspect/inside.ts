@@ -10,9 +10,9 @@ import type { SourceReader } from '../codec/port.ts'
 import type { Clock } from '../time/clock.ts'
 import { addConfigRoute } from './config.ts'
 import { addExplainRoutes } from './explain.ts'
-import { addNewestRoutes } from './newest.ts'
 import type { Others } from './others.ts'
 import { addPartitionRoutes } from './partitions.ts'
+import { addSideOutputRoutes } from './sideOutputs.ts'
 import type { Surroundings } from './status.ts'
 import { addTailRoute } from './tail.ts'
 import { addUserRoutes } from './users.ts'
@@ -31,6 +31,6 @@ export function addInsideRoutes(app: FastifyInstance, inside: Inside): void {
   addUserRoutes(app, inside)
   addExplainRoutes(app, inside)
   addTailRoute(app, inside)
-  addNewestRoutes(app, inside)
+  addSideOutputRoutes(app, inside)
   addConfigRoute(app, inside)
 }

@@ -18,6 +18,7 @@ import { partitionOfUser } from '../explain/explain.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import type { Inside } from './inside.ts'
+import { Newest } from './newest.ts'
 import { OneAtATime } from './oneAtATime.ts'
 
 export interface TailAnswer {
@@ -112,7 +113,11 @@ export interface TailOptions {
 export async function tail(options: TailOptions): Promise<TailAnswer> {
   const { log, topic, limit, after } = options
   const ends = await log.ends([topic.topic])
-  const newest = new NewestSamples(limit)
+  const newest = new Newest<TailSample>(
+    limit,
+    (a, b) => a.producedAtMs - b.producedAtMs || a.partition - b.partition || a.offset - b.offset,
+    ({ producedAtMs }) => producedAtMs,
+  )
   let unread = 0
   let looked = 0
   for (const { partition, since, from, to } of stretchesOf(ends, options)) {
@@ -154,7 +159,7 @@ function stretchesOf(ends: readonly PartitionEnds[], options: TailOptions): (Str
   })
 }
 
-async function readStretch(options: TailOptions, stretch: Stretch, newest: NewestSamples): Promise<void> {
+async function readStretch(options: TailOptions, stretch: Stretch, newest: Newest<TailSample>): Promise<void> {
   const { log, topic, user, label } = options
   const { partition, from, to } = stretch
   const batch = new EventBatch()
@@ -180,38 +185,6 @@ async function readStretch(options: TailOptions, stretch: Stretch, newest: Newes
       newest.keep({ topic: topic.topic, partition, offset: chunk.offset[i], producedAtMs, node, sample })
     }
     await nextTurn()
-  }
-}
-
-/** The newest of the samples that it is offered: it keeps up to twice as many as are asked for, and cuts when full. */
-class NewestSamples {
-  offered = 0
-  private readonly limit: number
-  private kept: TailSample[] = []
-  private leastMs = Number.NEGATIVE_INFINITY
-
-  constructor(limit: number) {
-    this.limit = limit
-  }
-
-  /** Whether one that was produced then may be among the newest: then it is to be kept. */
-  offer(producedAtMs: number): boolean {
-    this.offered++
-    return producedAtMs >= this.leastMs
-  }
-
-  keep(sample: TailSample): void {
-    this.kept.push(sample)
-    if (this.kept.length < this.limit * 2) return
-    this.kept = this.inOrder()
-    this.leastMs = this.kept[0].producedAtMs
-  }
-
-  /** The newest last. */
-  inOrder(): TailSample[] {
-    return this.kept
-      .sort((a, b) => a.producedAtMs - b.producedAtMs || a.partition - b.partition || a.offset - b.offset)
-      .slice(-this.limit)
   }
 }
 

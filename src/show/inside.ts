@@ -1,8 +1,8 @@
 /** What the shell shows beside users and explanations: the cluster, partitions, users, samples, what was given up. Pure. */
 import { stringify } from 'yaml'
 import type { ClusterAnswer } from '../inspect/cluster.ts'
-import type { DeadLetterRow, GivenUp, NewestAnswer } from '../inspect/newest.ts'
 import type { PartitionAnswer, PartitionsAnswer } from '../inspect/partitions.ts'
+import type { DeadLetterRow, GivenUp, NewestAnswer } from '../inspect/sideOutputs.ts'
 import type { TailAnswer, TailSample } from '../inspect/tail.ts'
 import type { UsersAnswer } from '../inspect/users.ts'
 import { formatBytes, formatCount, formatDuration, formatTime, UNKNOWN } from './format.ts'
