@@ -5,16 +5,17 @@
  * Owns: the encoding of each, in one scratch buffer.
  * Invariant: nothing in a sample depends on when or where it was sealed, so that a repeated sample has the same bytes.
  */
-import type { ByteBuffer, Place, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
+import type { ByteBuffer, SampleEncoder, SampleRow, SourceReader } from '../codec/port.ts'
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import { SAMPLES, VIEWS_QUARANTINED } from '../join/ledger.ts'
 import { GAVE_UP_LATE, GAVE_UP_ORPHAN, GAVE_UP_OUTSIDE, type JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import type { RecordHeader } from '../log/recordBatch/builder.ts'
+import { cutSizes, cutTo } from '../sinks/cut.ts'
 import type { SideOutlet } from '../sinks/lines.ts'
 import type { SampleSink } from '../sinks/port.ts'
 import type { Durations } from '../time/durations.ts'
+import { type DeadLetter, deadHeaders } from './deadLetter.ts'
 import type { Culprit } from './restart.ts'
 import { thrownReason } from './thrown.ts'
 
@@ -119,7 +120,12 @@ export class PartitionOutput {
         this.starts[k + 1] = this.out.end
       }
     } catch (error) {
-      this.isolate(s, k, error, stampMs)
+      this.isolate(s, k, thrownReason('noSample', error), stampMs)
+      return undefined
+    }
+    const refusal = this.refusal()
+    if (refusal !== undefined) {
+      this.isolate(s, k, `its sample is too large: ${refusal}`, stampMs)
       return undefined
     }
     this.addToSinks(stampMs)
@@ -127,7 +133,19 @@ export class PartitionOutput {
     return undefined
   }
 
-  /** The sample goes to all sinks or to none. */
+  /** Of the first sink that cannot hold the sample: it goes to all sinks or to none. */
+  private refusal(): string | undefined {
+    const { row, out, starts } = this
+    for (let k = 0; k < this.outlets.samples.length; k++) {
+      const length = starts[k + 1] - starts[k]
+      for (const sink of this.outlets.samples[k].sinks) {
+        const why = sink.refusal(row.bytes, row.userAt, row.userLength, out.buffer, starts[k], length)
+        if (why !== undefined) return why
+      }
+    }
+    return undefined
+  }
+
   private addToSinks(stampMs: number): void {
     const { row, out, starts } = this
     for (let k = 0; k < this.outlets.samples.length; k++) {
@@ -138,8 +156,8 @@ export class PartitionOutput {
     }
   }
 
-  /** A view that the sample's schema cannot hold (a writer's that does not resolve): a dead letter, not a stop. */
-  private isolate(s: JoinState, k: number, error: unknown, stampMs: number): void {
+  /** A view whose sample its schema (a writer's that does not resolve) or its topic cannot hold: a dead letter, no stop. */
+  private isolate(s: JoinState, k: number, reason: string, stampMs: number): void {
     const { row } = this
     s.ledger[SAMPLES]--
     s.ledger[VIEWS_QUARANTINED]++
@@ -147,7 +165,7 @@ export class PartitionOutput {
       {
         source: 0,
         offset: B.f64(s.arena, s.sealed.items[k], L.V_OFFSET),
-        reason: thrownReason('noSample', error),
+        reason,
         decided: false,
         key: Buffer.from(row.bytes.subarray(row.userAt, row.userAt + row.userLength)),
         value: Buffer.from(row.payload.subarray(row.payloadAt, row.payloadAt + row.payloadLength)),
@@ -219,11 +237,23 @@ export class PartitionOutput {
       reason,
       ...(from && { source_topic: from.topic, source_partition: from.partition, source_offset: from.offset }),
     }
-    const value = Buffer.from(JSON.stringify({ ...own, ...where }))
     const user = B.u32(arena, e, L.E_USER)
-    const topic = reason === 'orphan' ? this.outlets.orphans : this.outlets.late
-    const key = B.bytesOf(arena, user)
-    topic.add(this.partition, stampMs, key, B.userTextAt(user), B.u32(arena, user, L.U_LENGTH), value, 0, value.length)
+    const userAt = B.userTextAt(user)
+    const key = B.bytesOf(arena, user).subarray(userAt, userAt + B.u32(arena, user, L.U_LENGTH))
+    this.addToSide(reason === 'orphan' ? this.outlets.orphans : this.outlets.late, key, own, where, stampMs)
+  }
+
+  /** Its own fields are left out where the topic cannot hold them: the log has them at its place. */
+  private addToSide(topic: SideOutlet, user: Buffer, own: object, where: object, stampMs: number): void {
+    const whole = Buffer.from(JSON.stringify({ ...own, ...where }))
+    const refusal = topic.refusal(user, 0, user.length, whole, 0, whole.length)
+    if (refusal === undefined) {
+      topic.add(this.partition, stampMs, user, 0, user.length, whole, 0, whole.length)
+      return
+    }
+    const place = Buffer.from(JSON.stringify({ too_large: refusal, ...where }))
+    const { key, value, headers } = cutTo(topic.roomBytes, { key: user, value: place, headers: [] })
+    topic.add(this.partition, stampMs, key, 0, key!.length, value, 0, value!.length, headers)
   }
 
   /** An engagement's own; what cannot be read any more says so instead, and stops nothing: the log has it at its place. */
@@ -269,26 +299,23 @@ export class PartitionOutput {
             ? null
             : chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i]),
         from: this.readers[source].origins?.ofRecord(chunk, i),
+        sizes: this.readers[source].origins && cutSizes(chunk, i),
       },
       stampMs,
     )
   }
 
+  /** Never refused: what the topic cannot hold is cut. */
   private deadBytes(record: DeadLetter, stampMs: number): void {
-    const { key, value } = record
     this.onDead(record.source, record.offset, record.decided)
     this.onDeadLetter?.(record.source, record.offset)
-    this.outlets.deadLetters.add(
-      this.partition,
-      stampMs,
-      key,
-      0,
-      key?.length ?? -1,
-      value,
-      0,
-      value?.length ?? -1,
-      deadHeaders(this.topics[record.source], this.partition, record),
-    )
+    const topic = this.outlets.deadLetters
+    const headers = deadHeaders(this.topics[record.source], this.partition, record)
+    const [keyLength, valueLength] = [record.key?.length ?? -1, record.value?.length ?? -1]
+    const refusal = topic.refusal(record.key, 0, keyLength, record.value, 0, valueLength, headers)
+    const whole = { key: record.key, value: record.value, headers }
+    const { key, value, headers: all } = refusal === undefined ? whole : cutTo(topic.roomBytes, whole)
+    topic.add(this.partition, stampMs, key, 0, key?.length ?? -1, value, 0, value?.length ?? -1, all)
   }
 
   /** Starts sending what was made. */
@@ -317,41 +344,6 @@ export class PartitionOutput {
   private sideTopics(): readonly SideOutlet[] {
     return [this.outlets.late, this.outlets.orphans, this.outlets.deadLetters]
   }
-}
-
-export interface DeadLetter {
-  readonly source: number
-  readonly offset: number
-  readonly reason: string
-  readonly decided: boolean
-  readonly key: Buffer | null
-  readonly value: Buffer | null
-  /** Where it lay before it was rewritten into the topic that is joined. */
-  readonly from?: Place
-}
-
-/** `decided` marks what the log alone would not decide again: recovery reads those back and skips their events. */
-function deadHeaders(
-  topic: string,
-  partition: number,
-  { offset, reason, decided, from }: DeadLetter,
-): readonly RecordHeader[] {
-  const text = (value: unknown): Buffer => Buffer.from(String(value))
-  const headers: RecordHeader[] = [
-    ['topic', text(topic)],
-    ['partition', text(partition)],
-    ['offset', text(offset)],
-    ['reason', text(reason)],
-  ]
-  if (decided) headers.push(['decided', text(1)])
-  if (from !== undefined) {
-    headers.push(
-      ['source_topic', text(from.topic)],
-      ['source_partition', text(from.partition)],
-      ['source_offset', text(from.offset)],
-    )
-  }
-  return headers
 }
 
 function copy(from: Buffer, at: number, length: number, to: Buffer, toAt: number): void {

@@ -187,6 +187,7 @@ export class Node {
     this.delivery = delivery
     this.outlets = await openOutlets({
       config,
+      log,
       writer: delivery.writer,
       node: this.id,
       viewReader: this.options.readers[0],

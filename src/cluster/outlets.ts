@@ -4,14 +4,18 @@ import type { SourceReader } from '../codec/port.ts'
 import { openSampleEncoder, sampleSchema } from '../codec/sample.ts'
 import { viewSchemaOf } from '../codec/source.ts'
 import type { Config } from '../config/load.ts'
-import type { SampleFormat, SinkSpec } from '../config/model.ts'
-import type { Writer } from '../log/port.ts'
+import type { Compression, SampleFormat, SinkSpec } from '../config/model.ts'
+import type { Log, Writer } from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
 import { FileSink } from '../sinks/file.ts'
 import { KafkaSink } from '../sinks/kafka.ts'
+import { limitOf, type TopicLimit } from '../sinks/limit.ts'
+import { outputTopics } from './topics.ts'
 
 export interface OpenOutletsOptions {
   readonly config: Config
+  /** Says what the topics take. */
+  readonly log: Pick<Log, 'topics'>
   readonly writer: Writer
   /** Who emits. */
   readonly node: string
@@ -29,15 +33,21 @@ export interface OpenOutlets extends Outlets {
 export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutlets> {
   const { config, writer } = options
   const { pipeline } = config
+  const infos = await options.log.topics(outputTopics(pipeline))
+  const limit = (topic: string, compression: Compression): TopicLimit => {
+    const info = infos.find((one) => one.topic === topic)
+    return limitOf(info, compression, pipeline.limits.inflatedBytes)
+  }
   const samples: EncodedSinks[] = []
-  for (const spec of pipeline.sinks) samples.push(await openSink(spec, options))
+  for (const spec of pipeline.sinks) samples.push(await openSink(spec, limit, options))
   const { late, orphans, deadLetters } = pipeline.sideOutputs
-  const side = (topic: string): BatchedTopic => new BatchedTopic(topic, 'lz4', writer)
+  const side = (topic: string, onAppended?: OpenOutletsOptions['onDeadLetters']): BatchedTopic =>
+    new BatchedTopic(topic, 'lz4', writer, { limit: limit(topic, 'lz4'), onAppended })
   const outlets = {
     samples,
     late: side(late),
     orphans: side(orphans),
-    deadLetters: new BatchedTopic(deadLetters, 'lz4', writer, options.onDeadLetters),
+    deadLetters: side(deadLetters, options.onDeadLetters),
   }
   return {
     ...outlets,
@@ -52,13 +62,18 @@ export async function openOutlets(options: OpenOutletsOptions): Promise<OpenOutl
   }
 }
 
-async function openSink(spec: SinkSpec, options: OpenOutletsOptions): Promise<EncodedSinks> {
-  const { config, writer, viewReader } = options
+async function openSink(
+  spec: SinkSpec,
+  limit: (topic: string, compression: Compression) => TopicLimit,
+  options: OpenOutletsOptions,
+): Promise<EncodedSinks> {
+  const { config, writer, viewReader, node } = options
   const { pipeline } = config
   if (spec.type === 'kafka') {
-    const { topic } = spec
+    const { topic, compression } = spec
     const encoder = await openSampleEncoder(pipeline, spec.format, viewReader, pipeline.limits, { topic })
-    return { encoder, sinks: [new KafkaSink(topic, spec.compression, writer, options.node)] }
+    const sink = new KafkaSink(topic, compression, writer, { limit: limit(topic, compression), node })
+    return { encoder, sinks: [sink] }
   }
   const format: SampleFormat = spec.format === 'avro' ? { type: 'avro' } : { type: 'json' }
   const encoder = await openSampleEncoder(pipeline, format, viewReader, pipeline.limits)

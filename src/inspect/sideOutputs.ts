@@ -14,6 +14,7 @@ import type { Place } from '../codec/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
+import { VALUE_BYTES } from '../sinks/cut.ts'
 import type { Inside } from './inside.ts'
 import { Newest } from './newest.ts'
 import { OneAtATime } from './oneAtATime.ts'
@@ -48,6 +49,7 @@ export interface DeadLetterRow {
   readonly offset: number
   /** As in GivenUp. */
   readonly source: Place | null
+  /** Of the whole value, also where it was cut. */
   readonly valueBytes: number
   /** A decision that the log alone would not give: recovery reads it back. */
   readonly decided: boolean
@@ -162,7 +164,7 @@ function readDeadLetter(chunk: RawChunk, i: number): DeadLetterRow {
     partition: Number(headers.get('partition') ?? -1),
     offset: Number(headers.get('offset') ?? -1),
     source: sourceOf(headers.get('source_topic'), headers.get('source_partition'), headers.get('source_offset')),
-    valueBytes: Math.max(0, chunk.valueLength[i]),
+    valueBytes: Number(headers.get(VALUE_BYTES) ?? Math.max(0, chunk.valueLength[i])),
     decided: headers.get('decided') === '1',
   }
 }

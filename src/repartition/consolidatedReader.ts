@@ -6,7 +6,7 @@
  * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts). What a reader
  * encoded anew lies behind a copy of the chunk's bytes, in a buffer made for that chunk.
  *
- * How it fails: a record of no known origin is refused with the reason, as any that cannot be read.
+ * How it fails: a record of no known origin, or that was cut, is refused with the reason, as any that cannot be read.
  */
 import { append, newByteBuffer } from '../codec/byteBuffer.ts'
 import type { ByteBuffer, Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
@@ -14,7 +14,7 @@ import type { AvroSchema } from '../config/model.ts'
 import { CLOCK, ENGAGEMENT, EventBatch, REFUSED } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
-import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin } from './origin.ts'
+import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin, TOO_LARGE } from './origin.ts'
 
 const SOURCE_BITS = 27
 const WRITER_MASK = 2 ** SOURCE_BITS - 1
@@ -101,6 +101,10 @@ export class ConsolidatedReader implements SourceReader {
 
   private sourceAt(chunk: RawChunk, i: number, into: EventBatch | undefined): number | undefined {
     for (const [name, value] of headersOf(chunk, i)) {
+      if (name === TOO_LARGE && value !== null) {
+        into?.refuse(i, value.toString())
+        return undefined
+      }
       if (name === ORIGIN && value !== null) {
         const origin = decodeOrigin(value)
         const source = origin === undefined ? undefined : this.sourceOf.get(origin.topic)

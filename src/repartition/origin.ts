@@ -4,7 +4,8 @@
  * An event keeps its bytes as value and its timestamp; its key is the text of its user id. Its header `origin` holds
  * topic, partition, offset and schema (`json`, `avro`, or `registry` where the bytes name it), with blanks between. A
  * record of clocks has a header `clocks` and a line for each source partition: topic, partition, and the clock in
- * milliseconds, or `-` where it is left out.
+ * milliseconds, or `-` where it is left out. A record that the topic cannot hold is cut, and has a header `refused` that
+ * says so before the others.
  *
  * The headers of a record lie right behind its value, so an engagement is kept together with them (its payload reaches to
  * their end), and still says where it came from when it is given up. A view's bytes are compared with those of its
@@ -18,6 +19,7 @@ import { Cursor, Malformed } from '../log/recordBatch/cursor.ts'
 
 export const ORIGIN = 'origin'
 export const CLOCKS = 'clocks'
+export const TOO_LARGE = 'refused'
 
 /** The number of headers, and the name's length and text, as Kafka encodes them where this is the only one. */
 const LONE_ORIGIN = Buffer.from(`\x02${String.fromCharCode(2 * ORIGIN.length)}${ORIGIN}`)

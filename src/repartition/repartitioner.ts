@@ -21,8 +21,17 @@ import type { Config } from '../config/load.ts'
 import { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
-import { type CommitEntry, type Log, LogError, type Reader, type StartPosition, type Writer } from '../log/port.ts'
+import {
+  type CommitEntry,
+  type Log,
+  LogError,
+  type Reader,
+  type StartPosition,
+  type TopicInfo,
+  type Writer,
+} from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
+import { limitOf } from '../sinks/limit.ts'
 import type { Clock } from '../time/clock.ts'
 import { Lanes, type RepartitionView } from './lanes.ts'
 import { Router } from './router.ts'
@@ -73,7 +82,7 @@ export class Repartitioner {
   private isHeld = false
   private reject!: (error: Error) => void
 
-  private constructor(options: RepartitionerOptions, lanes: Lanes, writer: Writer, partitions: number) {
+  private constructor(options: RepartitionerOptions, lanes: Lanes, writer: Writer, consolidated: TopicInfo) {
     const { config, log, readers, rules } = options
     const { pipeline, node } = config
     this.options = options
@@ -91,12 +100,13 @@ export class Repartitioner {
       pause: (lane) => this.reader.pause(lanes.all[lane]),
       resume: (lane) => this.reader.resume(lanes.all[lane]),
     })
-    this.out = new BatchedTopic(pipeline.repartition!.topic, 'lz4', writer)
+    const limit = limitOf(consolidated, 'lz4', pipeline.limits.inflatedBytes)
+    this.out = new BatchedTopic(consolidated.topic, 'lz4', writer, { limit })
     this.router = new Router({
       sources: pipeline.sources,
       readers,
       out: this.out,
-      partitions,
+      partitions: consolidated.partitions,
       maxClockSkewMs: rules.maxClockSkewMs,
       byArrival: rules.basis === 'arrival',
     })
@@ -122,7 +132,7 @@ export class Repartitioner {
     const topics = sources.map(({ topic }) => topic)
     const infos = new Map((await log.topics([...topics, repartition!.topic])).map((info) => [info.topic, info]))
     const lanes = new Lanes(topics.map((topic) => infos.get(topic)!))
-    const one = new Repartitioner(options, lanes, await log.writer(), infos.get(repartition!.topic)!.partitions)
+    const one = new Repartitioner(options, lanes, await log.writer(), infos.get(repartition!.topic)!)
     await one.reader.start()
     one.looking = one.lookOn()
     return one

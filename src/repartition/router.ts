@@ -6,6 +6,7 @@
  * clock is never ahead of the events below it.
  *
  * What cannot be read goes where its source partition says, and is refused there with its reason: one way for bad input.
+ * What the topic cannot hold goes there cut, with the reason beside it, and moves no clock.
  */
 import type { SourceReader } from '../codec/port.ts'
 import type { Source } from '../config/model.ts'
@@ -16,8 +17,9 @@ import { LEFT_OUT } from '../join/toldClocks.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { BatchedTopic } from '../sinks/batches.ts'
+import { cutTo } from '../sinks/cut.ts'
 import type { Lane } from './lanes.ts'
-import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN } from './origin.ts'
+import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN, TOO_LARGE } from './origin.ts'
 
 /** Told again though unchanged: whoever begins to read learns where everybody is. */
 const TELL_ALL_EVERY_MS = 1000
@@ -57,9 +59,10 @@ export class Router {
       if (offset < lane.position) continue
       count++
       const origin = encodeOrigin({ topic: lane.topic, partition: lane.partition, offset }, format)
-      this.add(lane, chunk, i, [[ORIGIN, origin]])
+      const isWhole = this.add(lane, chunk, i, [[ORIGIN, origin]])
       const clockMs = byArrival ? batch.stampMs[i] : batch.timeMs[i]
-      if (batch.kind[i] < REFUSED && batch.timeMs[i] <= latestMs && clockMs <= latestMs) clocks.record(index, clockMs)
+      if (isWhole && batch.kind[i] < REFUSED && batch.timeMs[i] <= latestMs && clockMs <= latestMs)
+        clocks.record(index, clockMs)
     }
     return count
   }
@@ -93,7 +96,8 @@ export class Router {
     for (let partition = 0; partition < this.options.partitions; partition++) this.options.out.push(partition)
   }
 
-  private add(lane: Lane, chunk: RawChunk, i: number, headers: readonly RecordHeader[]): void {
+  /** False: the topic cannot hold it whole. */
+  private add(lane: Lane, chunk: RawChunk, i: number, headers: readonly RecordHeader[]): boolean {
     const { batch } = this
     const { out, partitions } = this.options
     const isRead = batch.kind[i] < REFUSED
@@ -103,17 +107,22 @@ export class Router {
     const key = isRead ? batch.text : chunk.bytes
     const keyAt = isRead ? batch.userAt[i] : chunk.keyAt[i]
     const keyLength = isRead ? batch.userLength[i] : chunk.keyLength[i]
-    out.add(
-      partition,
-      chunk.stampMs[i],
-      key,
-      keyAt,
-      keyLength,
-      chunk.bytes,
-      chunk.valueAt[i],
-      chunk.valueLength[i],
-      headers,
-    )
+    const value = chunk.bytes
+    const valueAt = chunk.valueAt[i]
+    const valueLength = chunk.valueLength[i]
+    const refusal = out.refusal(key, keyAt, keyLength, value, valueAt, valueLength, headers)
+    if (refusal === undefined) {
+      out.add(partition, chunk.stampMs[i], key, keyAt, keyLength, value, valueAt, valueLength, headers)
+      return true
+    }
+    const cut = cutTo(out.roomBytes, {
+      key: keyLength < 0 ? null : key.subarray(keyAt, keyAt + keyLength),
+      value: valueLength < 0 ? null : value.subarray(valueAt, valueAt + valueLength),
+      headers: [[TOO_LARGE, Buffer.from(refusal)], ...headers],
+    })
+    const sizes = [cut.key?.length ?? -1, cut.value?.length ?? -1] as const
+    out.add(partition, chunk.stampMs[i], cut.key, 0, sizes[0], cut.value, 0, sizes[1], cut.headers)
+    return false
   }
 }
 

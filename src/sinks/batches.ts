@@ -6,12 +6,16 @@
  * Invariants: batches of a partition are appended in the order in which they were built; `flush` resolves only when
  * everything added before it is durable.
  *
+ * A record larger than `roomBytes` goes in a batch of its own. Whether its topic takes it is to be asked before
+ * (`refusal`): it is then compressed alone to see.
+ *
  * How it fails: an append that the log refuses for good rejects the flush that covers it, and every later one until the
  * lane is discarded, which rejects with CLOSED whoever waits for it.
  */
 import type { Compression } from '../config/model.ts'
 import { LogError, type Writer } from '../log/port.ts'
-import { RecordBatchBuilder, type RecordHeader } from '../log/recordBatch/builder.ts'
+import { RecordBatchBuilder, type RecordHeader, sizeOfHeaders } from '../log/recordBatch/builder.ts'
+import { NO_LIMIT, roomOf, type TopicLimit } from './limit.ts'
 
 /** The header that says which node produced a batch: on its first record alone, so that no record is larger for it. */
 export const NODE_HEADER = 'node'
@@ -28,27 +32,58 @@ interface Lane {
   discard(): void
 }
 
+export interface BatchedTopicOptions {
+  /** What the topic takes; left out, nothing is refused but by the log. */
+  readonly limit?: TopicLimit
+  readonly onAppended?: (partition: number, baseOffset: number, count: number) => void
+  /** Told with each batch. */
+  readonly node?: string
+}
+
 export class BatchedTopic {
   bufferedBytes = 0
+  /** A record whose key, value and headers have so many bytes fits in any case. */
+  readonly roomBytes: number
+  private readonly limit: TopicLimit
+  private readonly batchBytes: number
   private readonly lanes = new Map<number, Lane>()
   private readonly topic: string
   private readonly compression: Compression
   private readonly writer: Writer
   private readonly node: readonly RecordHeader[] | undefined
-  private readonly onAppended: ((partition: number, baseOffset: number, count: number) => void) | undefined
+  private readonly onAppended: BatchedTopicOptions['onAppended']
 
-  constructor(
-    topic: string,
-    compression: Compression,
-    writer: Writer,
-    onAppended?: (partition: number, baseOffset: number, count: number) => void,
-    node?: string,
-  ) {
+  constructor(topic: string, compression: Compression, writer: Writer, options: BatchedTopicOptions = {}) {
+    const { limit = NO_LIMIT, node } = options
     this.topic = topic
     this.compression = compression
     this.writer = writer
-    this.onAppended = onAppended
+    this.onAppended = options.onAppended
     this.node = node === undefined ? undefined : [[NODE_HEADER, Buffer.from(node)]]
+    this.limit = limit
+    this.roomBytes = roomOf(limit) - sizeOf(this.node)
+    this.batchBytes = Math.min(BATCH_BYTES, this.roomBytes)
+  }
+
+  /** Why the topic cannot hold the record; undefined where it can. */
+  refusal(
+    key: Uint8Array | null,
+    keyAt: number,
+    keyLength: number,
+    value: Uint8Array | null,
+    valueAt: number,
+    valueLength: number,
+    headers?: readonly RecordHeader[],
+  ): string | undefined {
+    const sizeBytes = keyLength + valueLength + sizeOf(headers)
+    if (sizeBytes <= this.roomBytes) return undefined
+    const { topic, limit } = this
+    if (sizeBytes <= limit.plainBytes) {
+      const builder = new RecordBatchBuilder({ compression: this.compression, isSealed: false })
+      builder.add(0, key, keyAt, keyLength, value, valueAt, valueLength, headers ?? this.node)
+      if (builder.sizeBytes <= limit.plainBytes && builder.finish().bytes.length <= limit.bytes) return undefined
+    }
+    return `${sizeBytes} bytes are more than topic ${topic} takes (max.message.bytes: ${limit.bytes})`
   }
 
   add(
@@ -63,8 +98,8 @@ export class BatchedTopic {
     headers?: readonly RecordHeader[],
   ): void {
     const lane = this.lane(partition)
-    const room = lane.builder.sizeBytes + keyLength + valueLength
-    if (lane.builder.count > 0 && room > BATCH_BYTES) this.push(partition)
+    const sizeBytes = lane.builder.sizeBytes + keyLength + valueLength + sizeOf(headers)
+    if (lane.builder.count > 0 && sizeBytes > this.batchBytes) this.push(partition)
     const before = lane.builder.sizeBytes
     const own = before === 0 ? (headers ?? this.node) : headers
     lane.builder.add(stampMs, key, keyAt, keyLength, value, valueAt, valueLength, own)
@@ -130,4 +165,8 @@ export class BatchedTopic {
     }
     return lane
   }
+}
+
+function sizeOf(headers: readonly RecordHeader[] | undefined): number {
+  return headers === undefined ? 0 : sizeOfHeaders(headers)
 }

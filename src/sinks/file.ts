@@ -86,6 +86,9 @@ export class FileSink implements SampleSink {
     this.nowMs = options.nowMs ?? Date.now
   }
 
+  /** A file takes any. */
+  refusal(): undefined {}
+
   add(
     partition: number,
     _key: Buffer,

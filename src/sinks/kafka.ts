@@ -4,19 +4,30 @@
  */
 import type { Compression } from '../config/model.ts'
 import type { Writer } from '../log/port.ts'
-import { BatchedTopic } from './batches.ts'
+import { BatchedTopic, type BatchedTopicOptions } from './batches.ts'
 import type { SampleSink } from './port.ts'
 
 export class KafkaSink implements SampleSink {
   private readonly batches: BatchedTopic
 
   /** `node`: told with each batch, so that it can be said later who emitted a sample. */
-  constructor(topic: string, compression: Compression, writer: Writer, node?: string) {
-    this.batches = new BatchedTopic(topic, compression, writer, undefined, node)
+  constructor(topic: string, compression: Compression, writer: Writer, options: BatchedTopicOptions) {
+    this.batches = new BatchedTopic(topic, compression, writer, options)
   }
 
   get bufferedBytes(): number {
     return this.batches.bufferedBytes
+  }
+
+  refusal(
+    key: Buffer,
+    keyAt: number,
+    keyLength: number,
+    value: Buffer,
+    valueAt: number,
+    valueLength: number,
+  ): string | undefined {
+    return this.batches.refusal(key, keyAt, keyLength, value, valueAt, valueLength)
   }
 
   add(

@@ -9,6 +9,18 @@ import type { RecordHeader } from '../log/recordBatch/builder.ts'
 
 /** What a partition needs of a side output. `BatchedTopic` is one. */
 export interface SideOutlet {
+  /** Why it cannot hold the record; undefined where it can. */
+  refusal(
+    key: Uint8Array | null,
+    keyAt: number,
+    keyLength: number,
+    value: Uint8Array | null,
+    valueAt: number,
+    valueLength: number,
+    headers?: readonly RecordHeader[],
+  ): string | undefined
+  /** What is no larger, key, value and headers together, it can hold. */
+  readonly roomBytes: number
   add(
     partition: number,
     stampMs: number,
@@ -26,9 +38,17 @@ export interface SideOutlet {
 }
 
 /** Counts in the ledger only: nobody asked for the records. */
-export const nowhere: SideOutlet = { add() {}, push() {}, flush: async () => {}, bufferedBytes: 0 }
+export const nowhere: SideOutlet = {
+  refusal: () => undefined,
+  roomBytes: Number.POSITIVE_INFINITY,
+  add() {},
+  push() {},
+  flush: async () => {},
+  bufferedBytes: 0,
+}
 
 export class LinesOutlet implements SideOutlet {
+  readonly roomBytes = Number.POSITIVE_INFINITY
   private readonly stream: WriteStream
   private failure: Error | undefined
 
@@ -42,6 +62,8 @@ export class LinesOutlet implements SideOutlet {
   get bufferedBytes(): number {
     return this.stream.writableLength
   }
+
+  refusal(): undefined {}
 
   add(
     _partition: number,

@@ -5,6 +5,15 @@
  * and not yet flushed may or may not be there after a crash; it is sent again, with the same ids and bytes.
  */
 export interface SampleSink {
+  /** Why it cannot hold the sample; undefined where it can. Asked before each `add`. */
+  refusal(
+    key: Buffer,
+    keyAt: number,
+    keyLength: number,
+    value: Buffer,
+    valueAt: number,
+    valueLength: number,
+  ): string | undefined
   /** Adds one sample: the record's key (user id as text) and the encoded sample. */
   add(
     partition: number,

@@ -1,7 +1,14 @@
-/** The clocks that are told are those that the repartitioner has: what it no longer knows, it takes back. */
+/**
+ * The clocks that are told are those that the repartitioner has: what it no longer knows, it takes back. What the topic
+ * cannot hold moves none.
+ */
 import { expect, test } from 'vitest'
+import { openSourceReader } from '../../src/codec/source.ts'
+import type { Source } from '../../src/config/model.ts'
 import { Clocks } from '../../src/join/clocks.ts'
 import { ToldClocks } from '../../src/join/toldClocks.ts'
+import { RecordBatchBuilder, type RecordHeader } from '../../src/log/recordBatch/builder.ts'
+import { readRecordBatches } from '../../src/log/recordBatch/reader.ts'
 import { Lanes } from '../../src/repartition/lanes.ts'
 import { decodeClocks } from '../../src/repartition/origin.ts'
 import { Router } from '../../src/repartition/router.ts'
@@ -80,4 +87,48 @@ test('of what others own nothing is told', () => {
   clocks.record(0, START_MS + 10 * STEP_MS)
   router.tell(lanes, clocks, 0, 0)
   expect(joiner.watermarkMs).toBe(START_MS + STEP_MS)
+})
+
+test('an event that the topic cannot hold goes on cut, with the reason, and moves no clock', async () => {
+  const source: Source = {
+    role: 'views',
+    topic: 'views',
+    format: { type: 'json' },
+    fields: { viewId: ['v'], userId: ['u'], itemId: ['i'], time: { path: ['t'] } },
+  }
+  const limits = { inflatedBytes: 1 << 20, recordBytes: 1 << 20, items: 1000, depth: 16, stringBytes: 1 << 16 }
+  const builder = new RecordBatchBuilder({ compression: 'none' })
+  const eventOf = (t: number, pad: string) => Buffer.from(JSON.stringify({ u: 'ann', v: `v${t}`, i: 'i', t, pad }))
+  const events = [eventOf(START_MS, ''), eventOf(2 * START_MS, 'x'.repeat(900))]
+  for (const value of events) builder.add(0, null, 0, -1, value, 0, value.length)
+  const place = { topic: 'views', partition: 0, fromOffset: 0, highWatermark: 2, maxInflatedBytes: 1 << 20 }
+  const chunk = readRecordBatches(builder.finish().bytes, place)
+
+  const added: { key: string; value: Buffer; headers: string[][] }[] = []
+  const out = {
+    roomBytes: 500,
+    refusal: (...[, , keyLength, , , length]: Parameters<BatchedTopic['refusal']>) =>
+      keyLength + length > 500 ? 'too large' : undefined,
+    add(...[, , key, at, length, value, valueAt, valueLength, headers]: Parameters<BatchedTopic['add']>) {
+      added.push({
+        key: Buffer.from(key!.subarray(at, at + length)).toString(),
+        value: Buffer.from(value!.subarray(valueAt, valueAt + valueLength)),
+        headers: headers!.map(([name, bytes]: RecordHeader) => [name, String(bytes)]),
+      })
+    },
+  } as unknown as BatchedTopic
+  const readers = [await openSourceReader(source, limits)]
+  const router = new Router({ sources: [source], readers, out, partitions: 1, maxClockSkewMs: 1e9, byArrival: false })
+  const { lanes, clocks } = world()
+  expect(router.route(lanes[0], 0, chunk, clocks, START_MS)).toBe(2)
+  expect(clocks.highestMs[0]).toBe(START_MS)
+  expect(added[0]).toEqual({ key: 'ann', value: events[0], headers: [['origin', 'views 0 0 json']] })
+  expect(added[1].key).toBe('ann')
+  expect(added[1].value.length).toBeLessThan(500)
+  expect(events[1].subarray(0, added[1].value.length).equals(added[1].value)).toBe(true)
+  expect(added[1].headers).toEqual([
+    ['refused', 'too large'],
+    ['origin', 'views 0 1 json'],
+    ['value_bytes', String(events[1].length)],
+  ])
 })

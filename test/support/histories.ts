@@ -214,6 +214,7 @@ export class History {
     }
     const outlets = await openOutlets({
       config,
+      log: { topics: async () => [] },
       node: 'node-1',
       viewReader: readers[0],
       writer: {

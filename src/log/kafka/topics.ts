@@ -22,6 +22,7 @@ const SETTINGS = [
   'message.timestamp.after.max.ms',
   'message.timestamp.difference.max.ms',
   'max.message.bytes',
+  'compression.type',
   'min.insync.replicas',
 ]
 const SEEN_TRIES = 50

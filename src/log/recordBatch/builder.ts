@@ -151,7 +151,7 @@ function writeBytes(out: Buffer, start: number, source: Uint8Array | null, from:
   return at + length
 }
 
-function sizeOfHeaders(headers: readonly RecordHeader[]): number {
+export function sizeOfHeaders(headers: readonly RecordHeader[]): number {
   let size = sizeOfVarint(headers.length)
   for (const [name, value] of headers) size += sizeOf(Buffer.byteLength(name)) + sizeOf(value.length)
   return size
