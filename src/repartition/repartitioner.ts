@@ -10,7 +10,8 @@
  * 2. A clock is told behind the events it stands for, in every consolidated partition, and only by whoever owns the
  *    source partition. Silence counts by answers of the log, as in the join (join/clocks.ts).
  *
- * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited for.
+ * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited
+ * for, and so is a log that is away.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
@@ -21,6 +22,7 @@ import type { Config } from '../config/load.ts'
 import { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { whilePassing } from '../log/patience.ts'
 import { type CommitEntry, type Log, LogError, type Reader, type StartPosition, type Writer } from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
 import type { Clock } from '../time/clock.ts'
@@ -255,9 +257,10 @@ export class Repartitioner {
 
   /** Kept partitions go on where they are; others start from their commit, or at the beginning. */
   private async assigned(numbers: readonly number[]): Promise<readonly StartPosition[]> {
-    const { log, config } = this.options
+    const { log, config, onTrouble } = this.options
     const topics = config.pipeline.sources.map(({ topic }) => topic)
-    const [committed, ends] = await Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const ask = () => Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const [committed, ends] = await whilePassing(ask, { isStopped: () => this.isStopped, onTrouble })
     for (const [index, lane] of this.lanes.all.entries()) {
       const isOwned = numbers.includes(lane.partition)
       if (!isOwned) while (this.inbox.takeFrom(index) !== undefined);
