@@ -11,11 +11,12 @@
  *    source partition. Silence counts by answers of the log, as in the join (join/clocks.ts).
  *
  * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited
- * for, and so is a log that is away.
+ * for by the source partitions whose records need it, beside all else: commits, clocks, rebalances, a stop. A log that is
+ * away is waited for too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
-import { prepared } from '../actors/preparing.ts'
+import { isPrepared, prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -168,16 +169,30 @@ export class Repartitioner {
 
   private async take(index: number, chunk: RawChunk): Promise<void> {
     const lane = this.lanes.all[index]
-    const { epoch } = lane
-    const isStopped = (): boolean => this.isStopped || lane.epoch !== epoch
-    await prepared(this.options.readers[lane.source], chunk, { isStopped, onTrouble: this.options.onTrouble })
-    if (isStopped() || !lane.isOwned || chunk.nextOffset <= lane.position) return
+    if (this.isStopped || !lane.isOwned || chunk.nextOffset <= lane.position) return
+    if (!isPrepared(this.options.readers[lane.source], chunk)) return this.setAside(index, chunk)
     const { clock, config } = this.options
     this.clocks.heard(index, clock.monotonicMs())
     this.records += this.router.route(lane, index, chunk, this.clocks, clock.wallMs())
     lane.position = chunk.nextOffset
     if (this.inbox.bytes === 0) this.tell()
     if (this.out.bufferedBytes > config.node.memory.outputBytes) await this.out.flush()
+  }
+
+  /** Until its reader knows what the chunk's records were written by; the others go on. */
+  private setAside(index: number, chunk: RawChunk): void {
+    const lane = this.lanes.all[index]
+    const { epoch } = lane
+    const isStopped = (): boolean => this.isStopped || lane.epoch !== epoch
+    this.inbox.setAside(index, chunk)
+    const { readers, onTrouble } = this.options
+    prepared(readers[lane.source], chunk, { isStopped, onTrouble })
+      .then(() => {
+        if (isStopped()) return
+        this.inbox.ready(index)
+        void this.pump.run()
+      })
+      .catch((error: Error) => this.fail(error))
   }
 
   private tell(): void {
@@ -263,7 +278,7 @@ export class Repartitioner {
     const [committed, ends] = await whilePassing(ask, { isStopped: () => this.isStopped, onTrouble })
     for (const [index, lane] of this.lanes.all.entries()) {
       const isOwned = numbers.includes(lane.partition)
-      if (!isOwned) while (this.inbox.takeFrom(index) !== undefined);
+      if (!isOwned) this.inbox.forget(index)
       if (isOwned && !lane.isOwned) {
         const at = committed.find((one) => one.topic === lane.topic && one.partition === lane.partition)
         const end = ends.find((one) => one.topic === lane.topic && one.partition === lane.partition)!
