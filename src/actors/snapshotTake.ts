@@ -97,8 +97,7 @@ export class SnapshotTake {
     const { position } = this.capture
     const sources = topics.map((topic) => position.sources.get(topic)!)
     const finite = (ms: number): number | null => (Number.isFinite(ms) ? ms : null)
-    const number = sources.reduce((sum, { offset }) => sum + offset, 0)
-    const sink = await shared.store.begin(partition, number)
+    const sink = await shared.store.begin(partition)
     try {
       const header = {
         id: newId(),

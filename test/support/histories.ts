@@ -284,8 +284,8 @@ export class History {
     const store: SnapshotStore = {
       find: () => this.snapshots.find(),
       close: async () => {},
-      begin: async (partition, number) => {
-        const sink = await this.snapshots.begin(partition, number)
+      begin: async () => {
+        const sink = await this.snapshots.begin()
         return {
           write: async (frame) => {
             await pause(this.random.below(3))
