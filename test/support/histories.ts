@@ -299,7 +299,7 @@ export class History {
         }
       },
     }
-    return { store, everyMs: 0, limitBytes: 1 << 26, taking: undefined, waiting: new Set() }
+    return { store, everyMs: 0, limitBytes: 1 << 26, taking: undefined, waiting: new Map() }
   }
 
   private noted(fields: object, message: string, fuse: Fuse): void {
