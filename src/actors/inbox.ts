@@ -27,6 +27,7 @@ interface Lane {
   readonly chunks: RawChunk[]
   bytes: number
   paused: boolean
+  isSetAside: boolean
 }
 
 export interface SourceProgress {
@@ -42,7 +43,12 @@ export class Inbox {
 
   constructor(options: InboxOptions) {
     this.options = options
-    this.lanes = Array.from({ length: options.sources }, () => ({ chunks: [], bytes: 0, paused: false }))
+    this.lanes = Array.from({ length: options.sources }, () => ({
+      chunks: [],
+      bytes: 0,
+      paused: false,
+      isSetAside: false,
+    }))
   }
 
   put(source: number, chunk: RawChunk): void {
@@ -122,11 +128,27 @@ export class Inbox {
     lane.bytes += chunk.bytes.length
   }
 
+  /** A chunk that was taken and cannot be read yet: none of its source is taken until it is `ready`; others go on, in step. */
+  setAside(source: number, chunk: RawChunk): void {
+    this.putBack(source, chunk)
+    this.lanes[source].isSetAside = true
+  }
+
+  ready(source: number): void {
+    this.lanes[source].isSetAside = false
+  }
+
   /** Pauses again what was paused: a rebalance may have forgotten it. */
   pauseAgain(): void {
     this.lanes.forEach((lane, source) => {
       if (lane.paused) this.options.pause(source)
     })
+  }
+
+  /** Forgets what waits of one source. */
+  forget(source: number): void {
+    while (this.takeFrom(source) !== undefined);
+    this.ready(source)
   }
 
   /** Forgets everything: the partition is given up. */
@@ -135,22 +157,28 @@ export class Inbox {
       lane.chunks.length = 0
       lane.bytes = 0
       lane.paused = false
+      lane.isSetAside = false
     }
   }
 
   private slowest(progress: SourceProgress): number {
     let slowest = -1
     for (let source = 0; source < this.lanes.length; source++) {
-      if (this.lanes[source].chunks.length === 0) continue
+      if (!this.isTakeable(source)) continue
       if (slowest < 0 || progress.highestMs(source) < progress.highestMs(slowest)) slowest = source
     }
     return slowest
   }
 
+  private isTakeable(source: number): boolean {
+    const { chunks, isSetAside } = this.lanes[source]
+    return chunks.length > 0 && !isSetAside
+  }
+
   private isAhead(source: number, progress: SourceProgress): boolean {
     const limitMs = progress.highestMs(source) - this.options.alignWithinMs
     for (let other = 0; other < this.lanes.length; other++) {
-      if (other === source || this.lanes[other].chunks.length > 0) continue
+      if (other === source || this.isTakeable(other)) continue
       if (progress.hasMore(other) && progress.highestMs(other) < limitMs) return true
     }
     return false

@@ -2,6 +2,8 @@
  * When a partition's shared snapshots are taken, and what became of them. One at a time a node: each takes a share of the
  * same core.
  *
+ * Invariant: a partition whose commits do not come, as where its output is held up, keeps no other from its turn.
+ *
  * How it fails: a snapshot that fails is a log line; the next one is tried when it is due.
  */
 import * as B from '../join/blocks.ts'
@@ -16,16 +18,19 @@ import type { Store, StoreWatcher } from './store.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { Users } from './users.ts'
 
+/** So long others wait for a partition from which nothing is heard: for a snapshot's commit, or the next capture. */
+export const HEARD_WITHIN_MS = 60_000
+
 /** What all partitions of a node share. */
 export interface SharedSnapshots {
   readonly store: SnapshotStore
   readonly everyMs: number
   /** Captured and not yet written. */
   readonly limitBytes: number
-  /** The partition whose snapshot is under way. */
-  taking: number | undefined
-  /** Partitions whose turn it is next, in the order in which they fell due. */
-  readonly waiting: Set<number>
+  /** Of the partition whose snapshot is under way. */
+  taking: SnapshotSchedule | undefined
+  /** Partitions whose turn it is next, in the order in which they fell due, with the time of their last capture. */
+  readonly waiting: Map<number, number>
 }
 
 export interface ScheduleParts {
@@ -47,6 +52,7 @@ export class SnapshotSchedule implements StoreWatcher {
   private readonly parts: ScheduleParts
   private take: SnapshotTake | undefined
   private running: Promise<void> = Promise.resolve()
+  private begunMs = 0
   private dueMs: number
   private acknowledgedBatch = -1
   private takenBatch = -1
@@ -66,16 +72,16 @@ export class SnapshotSchedule implements StoreWatcher {
     const { snapshots: shared, clock, partition } = this.options
     if (shared === undefined || this.isStopped) return
     const { batchNumber } = capture
-    if (batchNumber === this.takenBatch || clock.monotonicMs() < this.dueMs) {
+    const nowMs = clock.monotonicMs()
+    if (batchNumber === this.takenBatch || nowMs < this.dueMs) {
       shared.waiting.delete(partition)
       return
     }
-    shared.waiting.add(partition)
-    const [next] = shared.waiting
-    if (shared.taking !== undefined || next !== partition) return
+    if (!this.isNext(shared, nowMs)) return
     shared.waiting.delete(partition)
-    shared.taking = partition
-    this.dueMs = clock.monotonicMs() + shared.everyMs
+    shared.taking = this
+    this.begunMs = nowMs
+    this.dueMs = nowMs + shared.everyMs
     this.parts.store.isHeld = true
     const take = new SnapshotTake({ ...this.options, ...this.parts, shared }, capture)
     this.take = take
@@ -83,6 +89,26 @@ export class SnapshotSchedule implements StoreWatcher {
     if (batchNumber === this.acknowledgedBatch) take.answered(true)
     this.parts.users.beforeTurn = (user) => take.before(user)
     this.running = this.run(take, batchNumber, shared)
+  }
+
+  private isNext(shared: SharedSnapshots, nowMs: number): boolean {
+    const { waiting } = shared
+    // One that waits already keeps its place.
+    waiting.set(this.options.partition, nowMs)
+    for (const [partition, heardMs] of waiting) if (nowMs - heardMs >= HEARD_WITHIN_MS) waiting.delete(partition)
+    shared.taking?.giveUpIfOverdue(shared, nowMs)
+    const [next] = waiting.keys()
+    return shared.taking === undefined && this.take === undefined && next === this.options.partition
+  }
+
+  /** Not waited for until it is over: it may stand in the middle of a batch, whose output is held up too. */
+  private giveUpIfOverdue(shared: SharedSnapshots, nowMs: number): void {
+    const { partition, onNote } = this.options
+    const waitedMs = nowMs - this.begunMs
+    if (this.take?.isOpen !== true || waitedMs < HEARD_WITHIN_MS) return
+    onNote?.({ partition, waitedMs: Math.round(waitedMs) }, 'a shared snapshot is given up: its commit does not come')
+    this.take.cancel()
+    shared.taking = undefined
   }
 
   acknowledged(capture: Capture): void {
@@ -138,7 +164,7 @@ export class SnapshotSchedule implements StoreWatcher {
       this.take = undefined
       this.parts.users.beforeTurn = undefined
       this.parts.store.isHeld = false
-      shared.taking = undefined
+      if (shared.taking === this) shared.taking = undefined
     }
   }
 }

@@ -66,6 +66,7 @@ export class SnapshotTake {
   private longestStallMs = 0
   private failure: Error | undefined
   private isCancelled = false
+  private isAnswered = false
   private answer: (isCommitted: boolean) => void = () => {}
   private readonly committed = new Promise<boolean>((resolve) => {
     this.answer = resolve
@@ -81,14 +82,20 @@ export class SnapshotTake {
     return capture === this.capture
   }
 
+  /** Nobody has said yet what becomes of the commit that it stands for. */
+  get isOpen(): boolean {
+    return !this.isAnswered
+  }
+
   /** The commit that it stands for was acknowledged, or will never be. */
   answered(isCommitted: boolean): void {
+    this.isAnswered = true
     this.answer(isCommitted)
   }
 
   cancel(): void {
     this.isCancelled = true
-    this.answer(false)
+    this.answered(false)
   }
 
   /** The whole of it, beside the batches. Undefined where it was given up for nothing that is wrong. */
@@ -97,8 +104,7 @@ export class SnapshotTake {
     const { position } = this.capture
     const sources = topics.map((topic) => position.sources.get(topic)!)
     const finite = (ms: number): number | null => (Number.isFinite(ms) ? ms : null)
-    const number = sources.reduce((sum, { offset }) => sum + offset, 0)
-    const sink = await shared.store.begin(partition, number)
+    const sink = await shared.store.begin(partition)
     try {
       const header = {
         id: newId(),

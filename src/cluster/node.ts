@@ -137,7 +137,7 @@ export class Node {
     })
     const { everyMs = 0, memoryBytes = 0 } = config.node.snapshots ?? {}
     const { snapshots: store } = options
-    this.snapshots = store && { store, everyMs, limitBytes: memoryBytes, taking: undefined, waiting: new Set() }
+    this.snapshots = store && { store, everyMs, limitBytes: memoryBytes, taking: undefined, waiting: new Map() }
     const { topics, clock } = this
     const { inFlightBytes } = config.node.memory
     this.restores = new Restores({ log, topics, clock, logger: options.logger, inFlightBytes })

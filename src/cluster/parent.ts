@@ -6,7 +6,8 @@
  * Invariants:
  * 1. A child that crashed is started again (restarts.ts); one that ended with 0 was drained on purpose and is not. Wrong
  *    use (2) would end the same way each time: all end, with 2.
- * 2. SIGTERM and SIGINT go on to the children, once; the parent ends when all have, with 0 when each ended with 0.
+ * 2. SIGTERM and SIGINT go on to the children, and so does a second one (stopSignals.ts), which ends them at once; the
+ *    parent ends when all have, with 0 when each ended with 0.
  * 3. Children lead process groups of their own, so that Ctrl-C in a terminal reaches the parent alone; and they end when
  *    the parent is gone, however it went, since their channel to it closes (process.ts).
  *
@@ -17,9 +18,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '../time/clock.ts'
 import type { Logger } from './node.ts'
 import { nodeSettings } from './processSettings.ts'
 import { RESTARTS_VARIABLE, Restarts } from './restarts.ts'
+import { StopSignals } from './stopSignals.ts'
 
 /** Above a node's own limit (process.ts): a child that keeps to its own is never killed. */
 const STOP_LIMIT_MS = 15_000
@@ -80,7 +83,12 @@ class Parent {
     const done = new Promise<number>((resolve) => {
       this.finish = resolve
     })
-    const onSignal = (): void => this.stop()
+    const signals = new StopSignals(systemClock)
+    const onSignal = (): void => {
+      const heard = signals.heard()
+      if (heard === 'first') this.stop()
+      else if (heard === 'second') this.tellToStop()
+    }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
     for (const child of this.children) this.start(child)
     return done.finally(() => {
@@ -148,10 +156,14 @@ class Parent {
         clearTimeout(child.waiting)
         child.endedWith = 1
       }
-      child.process?.kill('SIGTERM')
     }
+    this.tellToStop()
     setTimeout(() => this.killAll(), STOP_LIMIT_MS).unref()
     this.finishIfAllEnded()
+  }
+
+  private tellToStop(): void {
+    for (const child of this.children) child.process?.kill('SIGTERM')
   }
 
   private killAll(): void {

@@ -2,8 +2,8 @@
  * A node as a process: opens what the configuration names, runs until told to stop or until it fails.
  *
  * How it fails: prints one line and gives exit code 1; SIGTERM, SIGINT and the end of a parent process (parent.ts) end in
- * a drained, flushed, committed stop and exit code 0, or 1 where a partition had stopped meanwhile. A second signal, or a
- * stop that takes longer than STOP_LIMIT_MS (which it says), ends at once with 1.
+ * a drained, flushed, committed stop and exit code 0, or 1 where a partition had stopped meanwhile. A second signal
+ * (stopSignals.ts), or a stop that takes longer than STOP_LIMIT_MS (which it says), ends at once with 1.
  */
 
 import { setFlagsFromString } from 'node:v8'
@@ -15,6 +15,7 @@ import { type ControlServer, startControlServer } from '../inspect/server.ts'
 import type { Log } from '../log/port.ts'
 import { joinReaders, startRepartitioner } from '../repartition/open.ts'
 import { type Repartitioner, repartitionGroup } from '../repartition/repartitioner.ts'
+import { systemClock } from '../time/clock.ts'
 import { admit } from './admission.ts'
 import { takeDataFolder } from './dataFolder.ts'
 import { faultLog } from './faultLog.ts'
@@ -27,6 +28,7 @@ import { openJournal, openLog, openSnapshots } from './open.ts'
 import { reachedAt } from './reach.ts'
 import { reportReplay } from './replayReport.ts'
 import { setUp } from './setup.ts'
+import { StopSignals } from './stopSignals.ts'
 import { readVersion } from './version.ts'
 
 const STOP_LIMIT_MS = 10_000
@@ -103,18 +105,17 @@ async function admission(run: Run, log: Log): Promise<readonly string[]> {
   })
 }
 
-/** Resolves with the first signal, or when a parent is gone; the next one ends the process. */
+/** Resolves with the first signal, or when a parent is gone; a second one ends the process. */
 function toldToStop(): Promise<void> {
   return new Promise<void>((resolve) => {
-    let isTold = false
+    const signals = new StopSignals(systemClock)
     const told = (): void => {
-      if (isTold) process.exit(1)
-      isTold = true
+      if (signals.heard() === 'second') process.exit(1)
       resolve()
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, told)
     process.on('disconnect', () => {
-      isTold = true
+      signals.heard()
       resolve()
     })
   })

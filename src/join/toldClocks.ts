@@ -27,7 +27,10 @@ export class ToldClocks extends Clocks {
     this.leavesSilentOut = rules.idle === 'ignore'
   }
 
-  /** Of one record together: who is back, and behind, holds those that went on meanwhile. */
+  /**
+   * Of one record together: who is back, and behind, holds those that went on meanwhile. Who is new holds them from then
+   * on: a partition that a source's topic was given meanwhile.
+   */
   override tell(told: readonly ToldClock[]): void {
     for (const { name, clockMs } of told) this.told.set(name, clockMs)
     let least = LEFT_OUT

@@ -6,7 +6,8 @@
  * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts). What a reader
  * encoded anew lies behind a copy of the chunk's bytes, in a buffer made for that chunk.
  *
- * How it fails: a record of no known origin, or that was cut, is refused with the reason, as any that cannot be read.
+ * How it fails: a record of no known origin, or that was cut, is refused with the reason, as any that cannot be read; a
+ * clock of a topic that is none of the sources is passed over.
  */
 import { append, newByteBuffer } from '../codec/byteBuffer.ts'
 import type { ByteBuffer, Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
@@ -14,7 +15,7 @@ import type { AvroSchema } from '../config/model.ts'
 import { CLOCK, ENGAGEMENT, EventBatch, REFUSED } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
-import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin, TOO_LARGE } from './origin.ts'
+import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin, TOO_LARGE, topicOf } from './origin.ts'
 
 const SOURCE_BITS = 27
 const WRITER_MASK = 2 ** SOURCE_BITS - 1
@@ -112,12 +113,27 @@ export class ConsolidatedReader implements SourceReader {
         return source
       }
       if (name === CLOCKS && chunk.valueLength[i] >= 0) {
-        if (into !== undefined) readClocks(chunk, i, into)
+        if (into !== undefined) this.readClocks(chunk, i, into)
         return undefined
       }
     }
     into?.refuse(i, NO_ORIGIN)
     return undefined
+  }
+
+  /** Of a topic that is no source any more nobody tells a clock again: it would hold time back for ever. */
+  private readClocks(chunk: RawChunk, i: number, into: EventBatch): void {
+    const at = chunk.valueAt[i]
+    const clocks = decodeClocks(chunk.bytes.subarray(at, at + chunk.valueLength[i]))
+    if (clocks === undefined) {
+      into.refuse(i, 'its clocks cannot be read')
+      return
+    }
+    into.kind[i] = CLOCK
+    into.told.set(
+      i,
+      clocks.filter(({ name }) => this.sourceOf.has(topicOf(name))),
+    )
   }
 
   private parts(chunk: RawChunk): { source: number; reader: SourceReader; part: RawChunk }[] {
@@ -184,17 +200,6 @@ function originOf(chunk: RawChunk, i: number): Place | undefined {
 function splitPayload(payload: Buffer): { readonly value: Buffer; readonly place: Place | undefined } {
   const split = splitOrigin(payload)
   return { value: split === undefined ? payload : payload.subarray(0, split.length), place: split?.place }
-}
-
-function readClocks(chunk: RawChunk, i: number, into: EventBatch): void {
-  const at = chunk.valueAt[i]
-  const clocks = decodeClocks(chunk.bytes.subarray(at, at + chunk.valueLength[i]))
-  if (clocks === undefined) {
-    into.refuse(i, 'its clocks cannot be read')
-    return
-  }
-  into.kind[i] = CLOCK
-  into.told.set(i, clocks)
 }
 
 /** A chunk of some of the records; the bytes stay where they are. */

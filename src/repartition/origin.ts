@@ -64,6 +64,10 @@ export function nameOf(topic: string, partition: number): string {
   return `${topic} ${partition}`
 }
 
+export function topicOf(name: string): string {
+  return name.slice(0, name.lastIndexOf(' '))
+}
+
 export function encodeClocks(clocks: readonly ToldClock[]): Buffer {
   return Buffer.from(clocks.map(({ name, clockMs }) => `${name} ${clockMs === LEFT_OUT ? '-' : clockMs}`).join('\n'))
 }

@@ -10,17 +10,20 @@
  * 2. A clock is told behind the events it stands for, in every consolidated partition, and only by whoever owns the
  *    source partition. Silence counts by answers of the log, as in the join (join/clocks.ts).
  *
- * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited for.
+ * How it fails: `failed` rejects, once; nothing after it is committed. A schema registry that does not answer is waited
+ * for by the source partitions whose records need it, beside all else: commits, clocks, rebalances, a stop. A log that is
+ * away is waited for too.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
-import { prepared } from '../actors/preparing.ts'
+import { isPrepared, prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { whilePassing } from '../log/patience.ts'
 import {
   type CommitEntry,
   type Log,
@@ -176,16 +179,30 @@ export class Repartitioner {
 
   private async take(index: number, chunk: RawChunk): Promise<void> {
     const lane = this.lanes.all[index]
-    const { epoch } = lane
-    const isStopped = (): boolean => this.isStopped || lane.epoch !== epoch
-    await prepared(this.options.readers[lane.source], chunk, { isStopped, onTrouble: this.options.onTrouble })
-    if (isStopped() || !lane.isOwned || chunk.nextOffset <= lane.position) return
+    if (this.isStopped || !lane.isOwned || chunk.nextOffset <= lane.position) return
+    if (!isPrepared(this.options.readers[lane.source], chunk)) return this.setAside(index, chunk)
     const { clock, config } = this.options
     this.clocks.heard(index, clock.monotonicMs())
     this.records += this.router.route(lane, index, chunk, this.clocks, clock.wallMs())
     lane.position = chunk.nextOffset
     if (this.inbox.bytes === 0) this.tell()
     if (this.out.bufferedBytes > config.node.memory.outputBytes) await this.out.flush()
+  }
+
+  /** Until its reader knows what the chunk's records were written by; the others go on. */
+  private setAside(index: number, chunk: RawChunk): void {
+    const lane = this.lanes.all[index]
+    const { epoch } = lane
+    const isStopped = (): boolean => this.isStopped || lane.epoch !== epoch
+    this.inbox.setAside(index, chunk)
+    const { readers, onTrouble } = this.options
+    prepared(readers[lane.source], chunk, { isStopped, onTrouble })
+      .then(() => {
+        if (isStopped()) return
+        this.inbox.ready(index)
+        void this.pump.run()
+      })
+      .catch((error: Error) => this.fail(error))
   }
 
   private tell(): void {
@@ -265,12 +282,13 @@ export class Repartitioner {
 
   /** Kept partitions go on where they are; others start from their commit, or at the beginning. */
   private async assigned(numbers: readonly number[]): Promise<readonly StartPosition[]> {
-    const { log, config } = this.options
+    const { log, config, onTrouble } = this.options
     const topics = config.pipeline.sources.map(({ topic }) => topic)
-    const [committed, ends] = await Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const ask = () => Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const [committed, ends] = await whilePassing(ask, { isStopped: () => this.isStopped, onTrouble })
     for (const [index, lane] of this.lanes.all.entries()) {
       const isOwned = numbers.includes(lane.partition)
-      if (!isOwned) while (this.inbox.takeFrom(index) !== undefined);
+      if (!isOwned) this.inbox.forget(index)
       if (isOwned && !lane.isOwned) {
         const at = committed.find((one) => one.topic === lane.topic && one.partition === lane.partition)
         const end = ends.find((one) => one.topic === lane.topic && one.partition === lane.partition)!

@@ -1,8 +1,9 @@
 /**
  * Shared snapshots in a folder that all nodes reach (a mounted share): one file each, `<partition>/<number>-<id>.snapshot`.
  *
- * Invariants: a file appears under its name when it is whole and durable, by rename. The newest two of a partition are
- * kept; what was never published is removed when the next one begins.
+ * Invariants: a file appears under its name when it is whole and durable, by rename, with a number above those that lie
+ * there. The two of a partition that were published last are kept; what was never published is removed when the next one
+ * begins.
  */
 import { randomBytes } from 'node:crypto'
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
@@ -11,7 +12,7 @@ import { SnapshotDamaged } from './format.ts'
 import type { FoundSnapshot, SnapshotSink, SnapshotStore } from './port.ts'
 
 const KEPT = 2
-const SUFFIX = '.snapshot'
+const PUBLISHED = /^\d{20}-[0-9a-f]+\.snapshot$/
 const LENGTH_BYTES = 4
 /** Read at a time. */
 const BLOCK_BYTES = 1 << 20
@@ -27,13 +28,12 @@ export class FolderSnapshots implements SnapshotStore {
     this.folder = folder
   }
 
-  async begin(partition: number, number: number): Promise<SnapshotSink> {
+  async begin(partition: number): Promise<SnapshotSink> {
     const folder = this.folderOf(partition)
     await mkdir(folder, { recursive: true })
     await removeUnfinished(folder)
-    const name = `${String(number).padStart(20, '0')}-${randomBytes(4).toString('hex')}`
-    const path = join(folder, `${name}.part`)
-    return new FolderSink(await open(path, 'wx'), folder, path, join(folder, name + SUFFIX))
+    const id = randomBytes(4).toString('hex')
+    return new FolderSink(await open(partOf(folder, id), 'wx'), folder, id)
   }
 
   async find(partition: number): Promise<readonly FoundSnapshot[]> {
@@ -54,14 +54,12 @@ export class FolderSnapshots implements SnapshotStore {
 class FolderSink implements SnapshotSink {
   private readonly file: FileHandle
   private readonly folder: string
-  private readonly from: string
-  private readonly to: string
+  private readonly id: string
 
-  constructor(file: FileHandle, folder: string, from: string, to: string) {
+  constructor(file: FileHandle, folder: string, id: string) {
     this.file = file
     this.folder = folder
-    this.from = from
-    this.to = to
+    this.id = id
   }
 
   async write(frame: Buffer): Promise<void> {
@@ -74,25 +72,34 @@ class FolderSink implements SnapshotSink {
     await this.write(last)
     await this.file.sync()
     await this.file.close()
-    await rename(this.from, this.to)
+    const [newest = '0'] = await published(this.folder)
+    const own = `${String(Number.parseInt(newest, 10) + 1).padStart(20, '0')}-${this.id}.snapshot`
+    await rename(partOf(this.folder, this.id), join(this.folder, own))
     await syncFolder(this.folder)
-    for (const name of (await published(this.folder)).slice(KEPT)) await rm(join(this.folder, name), { force: true })
+    // Never its own, though others may have taken the same number meanwhile.
+    const others = (await published(this.folder)).filter((name) => name !== own)
+    for (const name of others.slice(KEPT - 1)) await rm(join(this.folder, name), { force: true })
   }
 
   async abandon(): Promise<void> {
     await this.file.close()
-    await rm(this.from, { force: true })
+    await rm(partOf(this.folder, this.id), { force: true })
   }
 }
 
-/** Names of whole files, the greatest number first. */
+/** Before it is published. */
+function partOf(folder: string, id: string): string {
+  return join(folder, `${id}.part`)
+}
+
+/** Names of whole files, the newest first. */
 async function published(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []
     throw error
   })
   return names
-    .filter((name) => name.endsWith(SUFFIX))
+    .filter((name) => PUBLISHED.test(name))
     .sort()
     .reverse()
 }

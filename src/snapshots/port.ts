@@ -4,16 +4,15 @@
  * one contract suite (test/contract/snapshots.ts).
  *
  * A snapshot is an accelerator and never the truth: lost, torn and old ones cost time, not labels. So a store may lose
- * what it was given at any moment, but it shows a snapshot whole and under its own number, or torn in a way that its
- * frames' checksums tell.
+ * what it was given at any moment, but it shows a snapshot whole, or torn in a way that its frames' checksums tell.
+ *
+ * Which is newer is a matter of when it was published, and not of what it stands for: commits may be taken back, and
+ * topics made anew, and then what stands for less is the newer.
  */
 export interface SnapshotStore {
-  /**
-   * Begins one of a partition, under a number that grows with the commits of the partition. One at a time a partition;
-   * another that was begun and never published is given up.
-   */
-  begin(partition: number, number: number): Promise<SnapshotSink>
-  /** Those that were published and are kept, the one with the greatest number first. */
+  /** Begins one of a partition. One at a time a partition; another that was begun and never published is given up. */
+  begin(partition: number): Promise<SnapshotSink>
+  /** Those that were published and are kept, the newest first. */
   find(partition: number): Promise<readonly FoundSnapshot[]>
   close(): Promise<void>
 }

@@ -12,7 +12,11 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const CHILD = `
 const [how] = process.argv.slice(2)
-process.on('SIGTERM', () => { console.log('told to stop'); process.exit(how === 'bad end' ? 1 : 0) })
+let told = 0
+process.on('SIGTERM', () => {
+  console.log('told to stop')
+  if (how !== 'stays' || ++told === 2) process.exit(how === 'bad end' || how === 'stays' ? 1 : 0)
+})
 console.log('{"pid":' + process.pid + ',"restarts":' + (process.env.POSTVIEW_RESTARTS ?? 0) + '}')
 console.error(how + ' begins')
 process.on('disconnect', () => process.exit(0))
@@ -62,6 +66,18 @@ describe('a parent of several nodes', () => {
     await vi.waitUntil(() => begun() === 2, WAIT)
     process.emit('SIGINT', 'SIGINT')
     expect(await ended).toBe(1)
+  })
+
+  it('passes a signal on once, however often it comes at a time, and a later one again', async () => {
+    const { ended, lines, begun } = start('stays')
+    const told = () => lines().filter((line) => line.includes('told to stop')).length
+    await vi.waitUntil(() => begun() === 1, WAIT)
+    for (let i = 0; i < 3; i++) process.emit('SIGTERM', 'SIGTERM')
+    await vi.waitUntil(() => told() === 1, WAIT)
+    process.emit('SIGINT', 'SIGINT')
+    const again = setInterval(() => process.emit('SIGINT', 'SIGINT'), 20)
+    expect(await ended.finally(() => clearInterval(again))).toBe(1)
+    expect(told()).toBe(2)
   })
 
   it('starts one that crashed again, and counts it', async () => {

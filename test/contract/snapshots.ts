@@ -8,16 +8,16 @@ export interface OpenedStore {
   close(): Promise<void>
 }
 
-async function framesOf(count: number, text: string): Promise<Buffer[]> {
+async function framesOf(count: number, text: string, offset = 0): Promise<Buffer[]> {
   const id = newId()
   const header = {
     id,
     fingerprint: text,
     partition: 0,
-    topics: [],
-    offsets: [],
-    neededFrom: [],
-    highestMs: [],
+    topics: ['views'],
+    offsets: [offset],
+    neededFrom: [offset],
+    highestMs: [null],
     watermarkMs: null,
     takenAtMs: 0,
   }
@@ -26,8 +26,8 @@ async function framesOf(count: number, text: string): Promise<Buffer[]> {
   return [...frames, endFrame(id, count + 1, { frames: count + 1, users: 0, views: 0 })]
 }
 
-async function put(store: SnapshotStore, partition: number, number: number, frames: readonly Buffer[]): Promise<void> {
-  const sink = await store.begin(partition, number)
+async function put(store: SnapshotStore, partition: number, frames: readonly Buffer[]): Promise<void> {
+  const sink = await store.begin(partition)
   for (const frame of frames.slice(0, -1)) await sink.write(frame)
   await sink.publish(frames.at(-1)!)
 }
@@ -58,7 +58,7 @@ export function snapshotContract(name: string, open: () => Promise<OpenedStore>)
     it('gives back what was published, frame by frame, and the last two, the newest first', async () => {
       const all = await Promise.all([3, 40, 2, 1].map((count, k) => framesOf(count, `snapshot ${k}`)))
       for (const [k, frames] of all.entries()) {
-        await put(store, 1, 100 + k, frames)
+        await put(store, 1, frames)
         const found = await store.find(1)
         expect(found.length).toBe(Math.min(k + 1, 2))
         expect(await read(found[0])).toEqual(frames)
@@ -68,26 +68,37 @@ export function snapshotContract(name: string, open: () => Promise<OpenedStore>)
 
     it('shows nothing of what was never published, and what was before it stays', async () => {
       const [first, torn, next] = await Promise.all([5, 6, 7].map((count) => framesOf(count, `of ${count}`)))
-      await put(store, 2, 1, first)
-      const sink = await store.begin(2, 2)
+      await put(store, 2, first)
+      const sink = await store.begin(2)
       for (const frame of torn.slice(0, 4)) await sink.write(frame)
       expect(await Promise.all((await store.find(2)).map(read))).toEqual([first])
       await sink.abandon()
       expect(await Promise.all((await store.find(2)).map(read))).toEqual([first])
-      await put(store, 2, 3, next)
+      await put(store, 2, next)
       expect(await read((await store.find(2))[0])).toEqual(next)
     })
 
     it('keeps partitions apart', async () => {
       const frames = await framesOf(2, 'alone')
-      await put(store, 3, 9, frames)
+      await put(store, 3, frames)
       expect(await Promise.all((await store.find(3)).map(read))).toEqual([frames])
       expect(await store.find(0)).toEqual([])
     })
 
+    it('goes by when they were published: what stands for less, as after offsets were reset, is new all the same', async () => {
+      const offsets = [9_000, 10, 20]
+      const [before, ...after] = await Promise.all(offsets.map((offset, k) => framesOf(k + 1, `reset ${k}`, offset)))
+      await put(store, 3, before)
+      for (const [k, frames] of after.entries()) {
+        await put(store, 3, frames)
+        const found = await store.find(3)
+        expect(await Promise.all(found.map(read))).toEqual([frames, k === 0 ? before : after[k - 1]])
+      }
+    })
+
     it('can be read only in part', async () => {
       const frames = await framesOf(20, 'long')
-      await put(store, 0, 5, frames)
+      await put(store, 0, frames)
       const [found] = await store.find(0)
       for await (const frame of found.frames()) {
         expect(frame).toEqual(frames[0])

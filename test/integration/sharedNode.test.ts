@@ -66,9 +66,9 @@ class GatedSnapshots extends FolderSnapshots {
     this.open = resolve
   })
 
-  override async begin(partition: number, number: number): Promise<SnapshotSink> {
+  override async begin(partition: number): Promise<SnapshotSink> {
     await this.opened
-    return super.begin(partition, number)
+    return super.begin(partition)
   }
 }
 

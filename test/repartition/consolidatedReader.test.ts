@@ -3,14 +3,26 @@ import { expect, test } from 'vitest'
 import { openSourceReader } from '../../src/codec/source.ts'
 import type { Source } from '../../src/config/model.ts'
 import { CLOCK, ENGAGEMENT, EventBatch, REFUSED, VIEW } from '../../src/join/event.ts'
-import { LEFT_OUT } from '../../src/join/toldClocks.ts'
+import { LEFT_OUT, ToldClocks } from '../../src/join/toldClocks.ts'
 import { RecordBatchBuilder, type RecordHeader } from '../../src/log/recordBatch/builder.ts'
 import { readRecordBatches } from '../../src/log/recordBatch/reader.ts'
 import { ConsolidatedReader } from '../../src/repartition/consolidatedReader.ts'
 import { CLOCKS, decodeOrigin, encodeClocks, encodeOrigin, ORIGIN } from '../../src/repartition/origin.ts'
+import { rulesOf } from '../support/pureJoin.ts'
 import { exactType } from '../support/testSource.ts'
 
 const LIMITS = { inflatedBytes: 1 << 26, recordBytes: 1 << 20, items: 1000, depth: 16, stringBytes: 1 << 16 }
+const RULES = rulesOf({
+  partitions: 1,
+  sources: ['all'],
+  basis: 'event',
+  outOfOrdernessMs: 0,
+  allowedLatenessMs: 0,
+  clockSkewToleranceMs: 0,
+  rememberSealedMs: 0,
+  maxClockSkewMs: null,
+  labels: [{ name: 'click', on: 'click', withinMs: 1, fold: 'any', default: 0 }],
+})
 const VIEW_SCHEMA = {
   type: 'record',
   name: 'V',
@@ -93,6 +105,32 @@ test('events of several sources and formats, clocks and what is of no source, ea
   expect(consolidated.toJson(payload, batch.writer[1])).toMatchObject({ id: 'v1', user: 'ü' })
   expect(consolidated.schemaOf(batch.writer[1])).toEqual(VIEW_SCHEMA)
   expect(consolidated.schemaOf(batch.writer[0])).toBeNull()
+})
+
+test('a topic that is no source any more holds no clock back, and a partition that a source was given does', async () => {
+  const names = ['views 0', 'clicks 0']
+  const records = [
+    [{ name: 'taps 0', clockMs: 5 }],
+    [
+      { name: 'views 0', clockMs: 40 },
+      { name: 'taps 0', clockMs: 5 },
+      { name: 'clicks 0', clockMs: 30 },
+    ],
+    [{ name: 'clicks 1', clockMs: 20 }],
+    [{ name: 'clicks 0', clockMs: 50 }],
+  ]
+  const chunk = chunkOf(records.map((told) => [[[CLOCKS, Buffer.alloc(0)]], encodeClocks(told)]))
+  const batch = new EventBatch()
+  const consolidated = await reader()
+  consolidated.read(chunk, batch)
+  expect([...batch.kind.subarray(0, chunk.count)]).toEqual([CLOCK, CLOCK, CLOCK, CLOCK])
+  const clocks = new ToldClocks(RULES, names)
+  const watermarks = records.map((_, i) => {
+    clocks.tell(batch.told.get(i)!)
+    return clocks.watermarkMs
+  })
+  expect(watermarks).toEqual([Number.NEGATIVE_INFINITY, 30, 30, 30])
+  expect(clocks.slowest()).toEqual([['clicks 1', 20]])
 })
 
 test('an engagement is kept with where it came from, and read as if it were not', async () => {

@@ -107,13 +107,14 @@ export class RepartitionWorld {
     this.writer = writer
   }
 
-  async start(beforeRecord?: BeforeRecord): Promise<void> {
+  /** `readLog`: what the repartitioner takes for the log. */
+  async start(beforeRecord?: BeforeRecord, readLog = this.log): Promise<void> {
     const { config, log, sources } = this
     const readers = joinReaders(config.pipeline, sources)
     this.journal = await openJournal(config, SILENT)
     this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal: this.journal, beforeRecord })
     await Promise.race([this.node.start(), this.node.failed])
-    this.repartitioner = await startRepartitioner({ config, log, readers: sources, logger: SILENT })
+    this.repartitioner = await startRepartitioner({ config, log: readLog, readers: sources, logger: SILENT })
   }
 
   async stop(): Promise<void> {

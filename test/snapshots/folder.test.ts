@@ -1,4 +1,4 @@
-import { readdir, truncate, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FolderSnapshots } from '../../src/snapshots/folder.ts'
@@ -23,7 +23,7 @@ describe('the folder of shared snapshots', () => {
   it('keeps two files a partition, and removes what was left unfinished long ago', async () => {
     const store = new FolderSnapshots(dir.path)
     for (let number = 1; number <= 4; number++) {
-      const sink = await store.begin(0, number)
+      const sink = await store.begin(0)
       await sink.publish(Buffer.from('last'))
     }
     const folder = join(dir.path, '0')
@@ -35,7 +35,7 @@ describe('the folder of shared snapshots', () => {
       const at = Date.now() / 1000 - ageS
       await utimes(join(folder, name), at, at)
     }
-    await (await store.begin(0, 5)).publish(Buffer.from('last'))
+    await (await store.begin(0)).publish(Buffer.from('last'))
     const names = (await readdir(folder)).sort()
     expect(names.map((name) => name.replace(/-.*\./, '.'))).toEqual([
       '00000000000000000004.snapshot',
@@ -44,9 +44,19 @@ describe('the folder of shared snapshots', () => {
     ])
   })
 
+  it('numbers its own above what lies there, whatever that was numbered by', async () => {
+    const folder = join(dir.path, '0')
+    await mkdir(folder)
+    for (const sum of [41_000, 42_000])
+      await writeFile(join(folder, `${String(sum).padStart(20, '0')}-1f.snapshot`), '')
+    await (await new FolderSnapshots(dir.path).begin(0)).publish(Buffer.from('last'))
+    const names = (await readdir(folder)).sort()
+    expect(names.map((name) => Number.parseInt(name, 10))).toEqual([42_000, 42_001])
+  })
+
   it('tells a file that was cut', async () => {
     const store = new FolderSnapshots(dir.path)
-    const sink = await store.begin(0, 1)
+    const sink = await store.begin(0)
     await sink.write(Buffer.alloc(100))
     await sink.publish(Buffer.alloc(100))
     const [name] = await readdir(join(dir.path, '0'))

@@ -194,7 +194,7 @@ describe('a shared snapshot', () => {
       })
       emptyState(other)
     }
-    await load(other, new MemorySnapshots([{ number: 1, frames }]), moveOut, movedOut)
+    await load(other, new MemorySnapshots([{ frames }]), moveOut, movedOut)
     expect(sizes).toEqual([1, 0])
   })
 
@@ -227,7 +227,7 @@ describe('a shared snapshot', () => {
           else if (harm === 'repeat') harmed.splice(k, 0, harmed[k])
           else if (harm === 'lose') harmed.length = k
           else [harmed[k], harmed[where % harmed.length]] = [harmed[where % harmed.length], harmed[k]]
-          const damaged = new MemorySnapshots([{ number: 1, frames: harmed }])
+          const damaged = new MemorySnapshots([{ frames: harmed }])
           try {
             await load(other.state, damaged)
             expect(contentsOf(other.state)).toEqual(expected)

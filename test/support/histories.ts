@@ -286,8 +286,8 @@ export class History {
     const store: SnapshotStore = {
       find: () => this.snapshots.find(),
       close: async () => {},
-      begin: async (partition, number) => {
-        const sink = await this.snapshots.begin(partition, number)
+      begin: async () => {
+        const sink = await this.snapshots.begin()
         return {
           write: async (frame) => {
             await pause(this.random.below(3))
@@ -301,7 +301,7 @@ export class History {
         }
       },
     }
-    return { store, everyMs: 0, limitBytes: 1 << 26, taking: undefined, waiting: new Set() }
+    return { store, everyMs: 0, limitBytes: 1 << 26, taking: undefined, waiting: new Map() }
   }
 
   private noted(fields: object, message: string, fuse: Fuse): void {

@@ -4,7 +4,6 @@ import type { FoundSnapshot, SnapshotSink, SnapshotStore } from '../../src/snaps
 import type { Random } from './random.ts'
 
 export interface KeptSnapshot {
-  readonly number: number
   readonly frames: readonly Buffer[]
 }
 
@@ -15,21 +14,20 @@ export class MemorySnapshots implements SnapshotStore {
     this.published = published
   }
 
-  async begin(_partition: number, number: number): Promise<SnapshotSink> {
+  async begin(): Promise<SnapshotSink> {
     const frames: Buffer[] = []
     return {
       write: async (frame) => void frames.push(Buffer.from(frame)),
       publish: async (last) => {
-        const all = [...this.published, { number, frames: [...frames, Buffer.from(last)] }]
-        this.published = all.sort((a, b) => b.number - a.number).slice(0, 2)
+        this.published = [{ frames: [...frames, Buffer.from(last)] }, ...this.published].slice(0, 2)
       },
       abandon: async () => {},
     }
   }
 
   async find(): Promise<readonly FoundSnapshot[]> {
-    return this.published.map(({ number, frames }) => ({
-      name: `in memory, ${number}`,
+    return this.published.map(({ frames }, age) => ({
+      name: `in memory, ${age} before the newest`,
       frames: async function* () {
         yield* frames
       },
