@@ -10,6 +10,7 @@ import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
+import { within } from '../time/within.ts'
 import type { Capture, PartitionOptions } from './partitionOptions.ts'
 import type { Slice } from './slice.ts'
 import { SnapshotTake, type TakeResult } from './snapshotTake.ts'
@@ -20,6 +21,8 @@ import type { Users } from './users.ts'
 
 /** So long others wait for a partition from which nothing is heard: for a snapshot's commit, or the next capture. */
 export const HEARD_WITHIN_MS = 60_000
+/** How long what is under way may take to end, once its partition stops. */
+const STOP_WAIT_MS = 1_000
 
 /** What all partitions of a node share. */
 export interface SharedSnapshots {
@@ -141,11 +144,12 @@ export class SnapshotSchedule implements StoreWatcher {
     this.take?.broughtBack(user, key)
   }
 
+  /** What is under way ends by itself: a store that does not answer keeps nobody's partition. */
   async stop(): Promise<void> {
     this.isStopped = true
     this.options.snapshots?.waiting.delete(this.options.partition)
     this.take?.cancel()
-    await this.running
+    await within(this.running, STOP_WAIT_MS)
   }
 
   private async run(take: SnapshotTake, batchNumber: number, shared: SharedSnapshots): Promise<void> {

@@ -15,9 +15,9 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, LogError } from '../log/port.ts'
+import { within } from '../time/within.ts'
 import { capturedEntries, type DeliveryOptions } from './delivery.ts'
 import { FlushedCapture } from './flushedCapture.ts'
-import { within } from './within.ts'
 
 /** Output that is not durable after it is waited for in the next commits. */
 const PATIENCE_MS = 1_000

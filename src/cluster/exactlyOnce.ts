@@ -15,8 +15,8 @@
  */
 import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, type Committed, LogError, type TransactionalWriter } from '../log/port.ts'
+import { within } from '../time/within.ts'
 import { capturedEntries, type Delivery, type DeliveryOptions } from './delivery.ts'
-import { within } from './within.ts'
 
 /** Beyond it the broker aborts a transaction: well above what a commit may take, and the sessions of the group. */
 const TRANSACTION_TIMEOUT_MS = 60_000

@@ -9,6 +9,7 @@ import {
 } from '../../src/actors/snapshotSchedule.ts'
 import { Turnstile } from '../../src/actors/turnstile.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
+import type { SnapshotStore } from '../../src/snapshots/port.ts'
 import { MemorySnapshots } from '../support/memorySnapshots.ts'
 import { type OracleConfig, PureJoin } from '../support/pureJoin.ts'
 import { until } from '../support/until.ts'
@@ -35,11 +36,11 @@ interface One {
 }
 
 /** Partitions of one node, and the clock that they share. */
-async function world(count: number) {
+async function world(count: number, store: SnapshotStore = new MemorySnapshots()) {
   let nowMs = 0
   const notes: string[] = []
   const shared: SharedSnapshots = {
-    store: new MemorySnapshots(),
+    store,
     everyMs: EVERY_MS,
     limitBytes: 1 << 26,
     taking: undefined,
@@ -158,4 +159,14 @@ test('one whose turn it is, and from which nothing is heard, is passed over', as
   commit(last)
   await until('the last', () => notes.includes(published(2)))
   await Promise.all(all.map(({ schedule }) => schedule.stop()))
+})
+
+test('a store that does not answer keeps no partition from stopping', async () => {
+  const silent = { begin: () => new Promise<never>(() => {}), find: async () => [], close: async () => {} }
+  const { all, shared } = await world(1, silent)
+  const [{ schedule, store, capture }] = all
+  schedule.captured(capture())
+  expect(shared.taking).toBe(schedule)
+  expect(store.isHeld).toBe(true)
+  await schedule.stop()
 })
