@@ -5,12 +5,14 @@
  * 1. The bytes are a function of the row and the schema alone.
  * 2. In wire format each writer has a sample schema of its own, and nothing is ever rewritten. Without, all samples
  *    have the pipeline's schema: a view that another schema wrote is rewritten to it, and counted.
- * How it fails: `prepare` rejects where a schema cannot be registered, or a writer's cannot be read as the pipeline's.
+ * How it fails: `prepare` rejects where a schema cannot be registered; `encode` refuses a view whose writer's schema cannot
+ * be read as the pipeline's, with both names: one producer's schema is no reason to stop what all others write.
  */
 import type { AvroSchema, Pipeline } from '../config/model.ts'
 import { type AvroType, resolveSchema } from './avro/schema.ts'
 import { sameBytes, transcoder } from './avro/transcode.ts'
 import { copyBytes, reserve } from './byteBuffer.ts'
+import { Refusal, SchemaError } from './error.ts'
 import { MAX_VARINT_BYTES, writeDecimalAsVarint, writeVarint } from './integer.ts'
 import type { ByteBuffer, SampleEncoder, SampleRow, SourceReader } from './port.ts'
 import { type IdType, idType, isDoubleLabel, sampleSchema } from './sampleSchema.ts'
@@ -96,7 +98,7 @@ export class AvroSampleEncoder implements SampleEncoder {
       schemaId,
       userId: idType(view, userId),
       itemId: idType(view, itemId),
-      rewrite: own === null || schema === null || sameBytes(schema, own) ? null : transcoder(schema, own),
+      rewrite: own === null || schema === null || sameBytes(schema, own) ? null : rewriting(schema, own),
       isText: own === null,
     })
   }
@@ -163,6 +165,18 @@ export class AvroSampleEncoder implements SampleEncoder {
     if (way.isText) writeVarint(out, payloadLength)
     copyBytes(payload, payloadAt, payloadLength, out.buffer, out.end)
     out.end += payloadLength
+  }
+}
+
+function rewriting(writer: AvroSchema, reader: AvroSchema): (payload: Buffer) => Buffer {
+  try {
+    return transcoder(writer, reader)
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error
+    const { message } = error
+    return () => {
+      throw new Refusal(message)
+    }
   }
 }
 
