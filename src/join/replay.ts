@@ -135,7 +135,6 @@ export function finishReplay(s: JoinState, watermarkMs: number, emptied: (user: 
   for (const e of decided) decideAgain(s, e, watermarkMs)
   for (const view of forgotten) E.freeView(s, view)
   for (const view of sealed) {
-    E.settleSealed(s, view)
     B.clearFlag(s.arena, view, L.F_QUEUED)
     s.timers.set(dueMs(s, view), view)
   }
@@ -144,6 +143,14 @@ export function finishReplay(s: JoinState, watermarkMs: number, emptied: (user: 
 
 /** Sealed by the committed watermark: not pending again but remembered, counted anew from there. */
 function sealAgain(s: JoinState, view: number, watermarkMs: number): void {
+  const isSpilled = B.hasFlag(s.arena, view, L.F_SPILLED)
+  const spilledHash = B.u32(s.arena, view, L.V_SPILLED_HASH)
+  E.settleSealed(s, view)
+  if (isSpilled) {
+    // No sample needs its bytes any more: what is remembered of them is at hand.
+    B.setU32(s.arena, view, L.V_BOUND, spilledHash)
+    B.clearFlag(s.arena, view, L.F_SPILLED)
+  }
   B.setF64(s.arena, view, L.V_SEALED_AT, watermarkMs)
   B.setFlag(s.arena, view, L.F_SEALED)
   const user = B.u32(s.arena, view, L.V_USER)

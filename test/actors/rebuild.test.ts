@@ -1,15 +1,16 @@
 /** A rebuild of a partition's state, as it is on the way: within its limit of memory, and true to what was decided. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Position } from '../../src/actors/position.ts'
+import { CONFLICTS, SAMPLES, VIEW_DUPLICATES, VIEWS } from '../../src/join/ledger.ts'
 import { copyContents, newContents } from '../../src/journal/memory.ts'
-import { TOPICS } from '../support/crashPipeline.ts'
+import { LONGEST_WINDOW_MS, OUT_OF_ORDERNESS_MS, TOPICS } from '../support/crashPipeline.ts'
 import { openPipeline, type Pipeline } from '../support/histories.ts'
 import { EventLog, Life, usersNamed } from '../support/lives.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const START_MS = 1_700_000_000_000
-/** What one chunk adds, at the most. */
-const CHUNK_BYTES = 16_000
+/** What one chunk, or the users that come back together, add at the most. */
+const STEP_BYTES = 24_000
 const LONG = 'a text that is long '.repeat(15)
 
 let dir: TempDir
@@ -55,6 +56,46 @@ test('one from the journal keeps to the limit that the run before it kept to', a
   await whole.end()
   const limited = await Life.open({ ...options, stateBytes }, at)
   expect(limited.partition.recovered.from).toBe('journal')
-  expect(limited.peakBytes).toBeLessThan(stateBytes + CHUNK_BYTES)
+  expect(limited.peakBytes).toBeLessThan(stateBytes + STEP_BYTES)
   await limited.end()
+})
+
+test('a hot user spills its views in one from the log, and what is remembered of them is whole', async () => {
+  const [hot, ...others] = usersNamed('user', 300)
+  const events = new EventLog()
+  const untilMs = START_MS + 14_000
+  const surfaceOf = (k: number): string => `${LONG}${k}`
+  for (let k = 0, atMs = START_MS; atMs < untilMs; k++, atMs += 20) {
+    events.add(0, hot, atMs, { view_id: `hot-${k}`, surface: surfaceOf(k) })
+    events.add(0, others[k % others.length], atMs, { view_id: `${k}`, surface: LONG })
+  }
+  events.addAll(others[0], untilMs)
+  const options = { ...pipeline, events, stateBytes: 1e9 }
+  const live = await Life.open({ ...options, journal: newContents() })
+  for (let source = 0; source < TOPICS.length; source++) await live.join(source)
+  const at = await live.commit()
+  await live.end()
+
+  const journal = newContents()
+  const again = await Life.open({ ...options, journal, stateBytes: 150_000 }, at)
+  const { spill, state } = again.partition
+  expect(again.partition.recovered.from).toBe('log')
+  expect(again.peakBytes).toBeLessThan(150_000 + STEP_BYTES)
+  expect(journal.users.has(hot)).toBe(false)
+  expect(spill.viewsSpilled).toBeGreaterThan(100)
+
+  // Of one that the committed watermark had sealed: its copy is a copy, and what is none is a conflict.
+  const sealed = Math.floor((14_000 - LONGEST_WINDOW_MS - 2 * OUT_OF_ORDERNESS_MS) / 20)
+  events.add(0, hot, START_MS + sealed * 20, { view_id: `hot-${sealed}`, surface: surfaceOf(sealed) })
+  await again.join(0)
+  const counts = (): readonly number[] => [VIEW_DUPLICATES, CONFLICTS].map((field) => state.ledger[field])
+  expect(counts()).toEqual([1, 0])
+  events.add(0, hot, START_MS + sealed * 20, { view_id: `hot-${sealed}`, surface: surfaceOf(sealed + 1) })
+  events.addAll(others[0], untilMs + 60_000)
+  for (let source = 0; source < TOPICS.length; source++) await again.join(source)
+  expect(counts()).toEqual([2, 1])
+  await again.commit()
+  expect(state.ledger[SAMPLES]).toBe(state.ledger[VIEWS] - 3)
+  expect(spill.viewsRestored).toBeGreaterThan(100)
+  await again.end()
 })
