@@ -8,12 +8,13 @@
  */
 import type { SourceReader } from '../codec/port.ts'
 import { findUser } from '../join/decide.ts'
-import { EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
+import { CLOCK, EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
 import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
 import { discard } from '../log/recordBatch/discard.ts'
+import { type LateInReplay, skipBelow } from './arrival.ts'
 import { type LostRange, pastLost } from './loss.ts'
 import type { Memory } from './memory.ts'
 import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
@@ -33,6 +34,8 @@ export interface JournalRecoveryOptions {
   readonly partitions: number
   readonly fingerprint: string
   readonly quarantine: Quarantine
+  /** Its clocks come along: what lies in the log behind the journal is judged by them. */
+  readonly lateInReplay: LateInReplay
   /** Per source: the committed offset, and the lowest that it still needs. */
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
@@ -201,11 +204,13 @@ class SegmentReplay {
     await prepared(reader, chunk, options)
     if (options.isStopped()) return
     reader.read(chunk, batch)
-    // Below what the commit needs everything is decided: a cold replay would not have it either.
-    const neededFrom = options.neededFrom[source]
     for (let i = 0; i < batch.count; i++) {
-      if ((flags[i] & ACCEPTED) === 0 || batch.offset[i] < neededFrom) batch.kind[i] = SKIPPED
+      if ((flags[i] & ACCEPTED) === 0 && batch.kind[i] !== CLOCK) batch.kind[i] = SKIPPED
     }
+    const isQuarantined = (from: number, offset: number): boolean => options.quarantine.has(from, offset)
+    options.lateInReplay.of(options.state, batch, source, isQuarantined)
+    // Below what the commit needs everything is decided: a cold replay would not have it either.
+    skipBelow(batch, options.neededFrom[source])
     options.store.began(sequence, this.coveredTo)
     options.state.segment = sequence
     this.passOverHeld(sequence)
@@ -214,7 +219,7 @@ class SegmentReplay {
       source,
       below: options.offsets[source],
       keying: options,
-      isQuarantined: (from, offset) => options.quarantine.has(from, offset),
+      isQuarantined,
       isLate: (i) => (flags[i] & WAS_LATE) !== 0,
       decidedMs: options.watermarkMs,
     })

@@ -1,9 +1,12 @@
 /** A rebuild of a partition's state, as it is on the way: within its limit of memory, and true to what was decided. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Position } from '../../src/actors/position.ts'
-import { CONFLICTS, SAMPLES, VIEW_DUPLICATES, VIEWS } from '../../src/join/ledger.ts'
+import * as B from '../../src/join/blocks.ts'
+import * as L from '../../src/join/layout.ts'
+import { CONFLICTS, LATE_VIEWS, SAMPLES, VIEW_DUPLICATES, VIEWS } from '../../src/join/ledger.ts'
+import type { JoinState } from '../../src/join/state.ts'
 import { copyContents, newContents } from '../../src/journal/memory.ts'
-import { LONGEST_WINDOW_MS, OUT_OF_ORDERNESS_MS, TOPICS } from '../support/crashPipeline.ts'
+import { ALLOWED_LATENESS_MS, LONGEST_WINDOW_MS, OUT_OF_ORDERNESS_MS, TOPICS } from '../support/crashPipeline.ts'
 import { openPipeline, type Pipeline } from '../support/histories.ts'
 import { EventLog, Life, usersNamed } from '../support/lives.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
@@ -99,3 +102,40 @@ test('a hot user spills its views in one from the log, and what is remembered of
   expect(spill.viewsRestored).toBeGreaterThan(100)
   await again.end()
 })
+
+test('what is late in the log behind a journal is judged by the clocks that the journal brought', async () => {
+  const [user, other] = usersNamed('user', 2)
+  const events = new EventLog()
+  events.addAll(other, START_MS)
+  const journal = newContents()
+  const options = { ...pipeline, events, stateBytes: 1e9 }
+  const live = await Life.open({ ...options, journal })
+  const joinAll = async (): Promise<void> => {
+    for (let source = 0; source < TOPICS.length; source++) await live.join(source)
+  }
+  await joinAll()
+  await live.commit()
+  const behind = copyContents(journal)
+  events.add(0, user, START_MS - OUT_OF_ORDERNESS_MS - ALLOWED_LATENESS_MS - 1, { view_id: 'late', surface: 'feed' })
+  await joinAll()
+  expect(live.partition.state.ledger[LATE_VIEWS]).toBe(1)
+  const at = await live.commit()
+  await live.end()
+  for (const from of [journal, behind]) {
+    const again = await Life.open({ ...options, journal: from }, at)
+    expect(again.partition.recovered.from).toBe('journal')
+    expect(lateViewsOf(again.partition.state, user)).toEqual([true])
+    await again.end()
+  }
+})
+
+function lateViewsOf({ arena, users }: JoinState, id: string): boolean[] {
+  const late: boolean[] = []
+  users.forEach((user) => {
+    if (B.userText(arena, user) !== id) return
+    for (let view = B.u32(arena, user, L.U_VIEWS); view !== 0; view = B.u32(arena, view, L.NEXT)) {
+      late.push(B.hasFlag(arena, view, L.F_LATE))
+    }
+  })
+  return late
+}
