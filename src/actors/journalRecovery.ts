@@ -8,13 +8,15 @@
  */
 import type { SourceReader } from '../codec/port.ts'
 import { findUser } from '../join/decide.ts'
-import { EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
+import { CLOCK, EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
 import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
 import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
 import { discard } from '../log/recordBatch/discard.ts'
+import { type LateInReplay, skipBelow } from './arrival.ts'
 import { type LostRange, pastLost } from './loss.ts'
+import type { Memory } from './memory.ts'
 import { decodeMark, decodeNote, isAhead, type Mark } from './note.ts'
 import { prepared } from './preparing.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -24,6 +26,7 @@ import type { Store } from './store.ts'
 export interface JournalRecoveryOptions {
   readonly journal: PartitionJournal
   readonly store: Store
+  readonly memory: Memory
   readonly state: JoinState
   readonly readers: readonly SourceReader[]
   readonly topics: readonly string[]
@@ -31,6 +34,8 @@ export interface JournalRecoveryOptions {
   readonly partitions: number
   readonly fingerprint: string
   readonly quarantine: Quarantine
+  /** Its clocks come along: what lies in the log behind the journal is judged by them. */
+  readonly lateInReplay: LateInReplay
   /** Per source: the committed offset, and the lowest that it still needs. */
   readonly offsets: readonly number[]
   readonly neededFrom: readonly number[]
@@ -65,7 +70,7 @@ interface Stored {
   readonly lastSegment: number
 }
 
-const LOAD_USERS = 512
+const LOAD_USERS = 32
 
 export async function recoverJournal(options: JournalRecoveryOptions): Promise<JournalRecovery> {
   try {
@@ -138,10 +143,13 @@ async function adoptStored(options: JournalRecoveryOptions, mark: Mark): Promise
 }
 
 async function use(options: JournalRecoveryOptions, mark: Mark, stored: Stored): Promise<JournalRecovery> {
-  const { store } = options
+  const { store, memory } = options
   const { needed, asleep, lastSegment } = stored
   await store.resume(mark, lastSegment)
-  for (let k = 0; k < needed.length; k += LOAD_USERS) await store.loadUsers(needed.slice(k, k + LOAD_USERS))
+  for (let k = 0; k < needed.length; k += LOAD_USERS) {
+    await store.loadUsers(needed.slice(k, k + LOAD_USERS))
+    await memory.balance()
+  }
   // An older journal may end below what the commit needs, where retention may have passed the log.
   const coveredTo = mark.begins.map((begin, source) => Math.max(begin, options.neededFrom[source]))
   return new SegmentReplay(options, asleep, Float64Array.from(coveredTo)).run()
@@ -196,32 +204,35 @@ class SegmentReplay {
     await prepared(reader, chunk, options)
     if (options.isStopped()) return
     reader.read(chunk, batch)
-    // Below what the commit needs everything is decided: a cold replay would not have it either.
-    const neededFrom = options.neededFrom[source]
     for (let i = 0; i < batch.count; i++) {
-      if ((flags[i] & ACCEPTED) === 0 || batch.offset[i] < neededFrom) batch.kind[i] = SKIPPED
+      if ((flags[i] & ACCEPTED) === 0 && batch.kind[i] !== CLOCK) batch.kind[i] = SKIPPED
     }
+    const isQuarantined = (from: number, offset: number): boolean => options.quarantine.has(from, offset)
+    options.lateInReplay.of(options.state, batch, source, isQuarantined)
+    // Below what the commit needs everything is decided: a cold replay would not have it either.
+    skipBelow(batch, options.neededFrom[source])
     options.store.began(sequence, this.coveredTo)
     options.state.segment = sequence
-    const keys = this.toLoad(sequence)
-    if (keys.length > 0) await options.store.loadUsers(keys)
+    this.passOverHeld(sequence)
+    await options.store.load(batch, Number.NEGATIVE_INFINITY)
     replay(options.state, batch, {
       source,
       below: options.offsets[source],
       keying: options,
-      isQuarantined: (from, offset) => options.quarantine.has(from, offset),
+      isQuarantined,
       isLate: (i) => (flags[i] & WAS_LATE) !== 0,
+      decidedMs: options.watermarkMs,
     })
     options.store.settle()
+    await options.memory.balance()
     this.coveredTo[source] = Math.min(Math.max(this.coveredTo[source], chunk.nextOffset), options.offsets[source])
     this.segmentsRead++
   }
 
-  /** Passes over what sleeping users hold already, and finds those that have newer records. */
-  private toLoad(sequence: number): Buffer[] {
+  /** Passes over what sleeping users hold already. Those that have newer records are loaded, and replayed to the end. */
+  private passOverHeld(sequence: number): void {
     const { batch, asleep } = this
-    const keys: Buffer[] = []
-    if (asleep.size === 0) return keys
+    if (asleep.size === 0) return
     for (let i = 0; i < batch.count; i++) {
       if (batch.kind[i] >= REFUSED) continue
       const at = batch.userAt[i]
@@ -231,11 +242,7 @@ class SegmentReplay {
       const holds = asleep.get(text)
       if (holds === undefined) continue
       if (sequence <= holds) batch.kind[i] = SKIPPED
-      else {
-        asleep.delete(text)
-        keys.push(Buffer.from(text, 'latin1'))
-      }
+      else asleep.delete(text)
     }
-    return keys
   }
 }

@@ -72,12 +72,14 @@ export class Memory {
   /** What exceeds a user's share of memory moves to the journal: the records of its views. */
   private spillHot(): void {
     const { arena, touched } = this.state
-    const share = this.limits.stateBytes * SHARE
     for (let k = 0; k < touched.length; k++) {
       const user = touched.items[k]
-      const isThere = B.kindOf(arena, user) === L.USER
-      if (isThere && B.u32(arena, user, L.U_BYTES) > share) this.spill.spill(user)
+      if (B.kindOf(arena, user) === L.USER && this.isHot(user)) this.spill.spill(user)
     }
+  }
+
+  private isHot(user: number): boolean {
+    return B.u32(this.state.arena, user, L.U_BYTES) > this.limits.stateBytes * SHARE
   }
 
   /** Moves idle users to the journal until there is room, or nobody is left who may go. */
@@ -85,20 +87,26 @@ export class Memory {
     const target = this.limits.stateBytes * ROOM
     for (const sparing of [RECENT_BATCHES, 0]) {
       while (this.state.arena.usedBytes > target) {
-        const users = this.pick(this.state.batchNumber - sparing)
+        const users = this.pick(sparing)
         if (users.length === 0) break
         await this.store.evict(users)
       }
     }
   }
 
-  /** Some users untouched since that batch, without actors; those of whom nothing is left are dropped on the way. */
-  private pick(before: number): number[] {
+  /**
+   * Some users untouched for so many batches, without actors; those of whom nothing is left are dropped on the way. A hot
+   * one that may be in use, as all may while state is rebuilt, spills its views instead: moved out whole it would be back
+   * at once, and what was moved out lies in no segment that it could be spilled to again.
+   */
+  private pick(batches: number): number[] {
     const s = this.state
+    const before = s.batchNumber - batches
     const picked: number[] = []
     const empty: number[] = []
     this.hand = s.users.scan(this.hand, (user) => {
       if (B.u32(s.arena, user, L.U_TOUCHED) > before || !this.store.isBehindCommit(user)) return true
+      if (batches === 0 && this.isHot(user)) this.spill.spill(user)
       if (this.spill.hasSpilled(user)) return true
       if (isEmptyUser(s, user)) empty.push(user)
       else picked.push(user)

@@ -39,6 +39,9 @@ const VIEW_BYTES = 256
 /** A range of offsets may be long, and most of it not needed any more. */
 const MOST_RESERVED = 1 << 21
 
+/** Users brought back at a time. */
+const DUE_USERS = 32
+
 /** What is rebuilt, and from where the log still has it. */
 export interface Target {
   readonly watermarkMs: number
@@ -104,6 +107,7 @@ export class Rebuild {
     for (let source = 0; source < offsets.length; source++) await this.replayLog(source, target)
     if (options.waiting.isStopped()) return undefined
     await this.finish(target.watermarkMs)
+    if (options.waiting.isStopped()) return undefined
     if (lost.length > 0) await countLost(options.parts.state, options.journal)
     const { segmentsRead, refused } = recovered
     const origin = usersLoaded !== undefined ? 'snapshot' : segmentsRead > 0 ? 'journal' : 'log'
@@ -126,7 +130,7 @@ export class Rebuild {
     const below = target.offsets[source]
     const keying = { partition: options.partition, partitions: options.partitions }
     const isQuarantined = (from: number, offset: number): boolean => target.quarantine.has(from, offset)
-    const rules = { source, below, keying, isQuarantined }
+    const rules = { source, below, keying, isQuarantined, decidedMs: target.watermarkMs }
     if (position[source] >= below || waiting.isStopped()) return
     const read = (from: number) => options.readLog(source, from, below)
     for await (const chunk of readWhilePassing(read, position[source], below, waiting)) {
@@ -143,14 +147,32 @@ export class Rebuild {
     }
   }
 
+  /** What the committed watermark says. Most are due who lie in the journal: they come and go a few at a time. */
   private async finish(watermarkMs: number): Promise<void> {
-    const { state, store } = this.options.parts
-    const loading = store.load(undefined, watermarkMs)
-    if (loading !== undefined) await loading
-    finishReplay(state, watermarkMs)
-    await store.replayed(this.options.owner)
-    store.settle()
-    admitTick(state)
-    state.settle()
+    const { journal, parts, owner, waiting } = this.options
+    await this.settle(watermarkMs)
+    const bringBack = async (keys: readonly Buffer[]): Promise<void> => {
+      await parts.store.loadUsers(keys)
+      await this.settle(watermarkMs)
+    }
+    const due: Buffer[] = []
+    for await (const { key } of journal.wakes(watermarkMs)) {
+      if (due.push(key) < DUE_USERS) continue
+      if (waiting.isStopped()) return
+      await bringBack(due.splice(0))
+    }
+    if (due.length > 0) await bringBack(due)
+    await parts.store.replayed(owner)
+    admitTick(parts.state)
+    parts.state.settle()
+  }
+
+  /** Of those in memory. */
+  private async settle(watermarkMs: number): Promise<void> {
+    const { memory, parts } = this.options
+    finishReplay(parts.state, watermarkMs, (user) => memory.emptied(user))
+    parts.store.settle()
+    await memory.balance()
+    await new Promise(setImmediate)
   }
 }

@@ -18,7 +18,7 @@ export interface ReplayParts {
   readonly coveredTo: Float64Array
 }
 
-export type ReplayRules = Required<Pick<ReplayOptions, 'isQuarantined' | 'keying' | 'source' | 'below'>>
+export type ReplayRules = Required<Pick<ReplayOptions, 'isQuarantined' | 'keying' | 'source' | 'below' | 'decidedMs'>>
 
 /** Returns how many records were taken. The batch holds the chunk's events. */
 export async function replayChunk(parts: ReplayParts, chunk: RawChunk, rules: ReplayRules): Promise<number> {

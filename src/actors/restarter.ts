@@ -52,6 +52,8 @@ export interface RestarterOptions {
   readonly quarantine: (culprit: Culprit, reason: string, key: Buffer, value: Buffer | null) => void
 }
 
+/** What comes from the log lies in none, and so is never spilled to one. */
+const NO_SEGMENT = 0
 const MOST_CRASHED = 1000
 const MOST_NOTES = 100
 
@@ -148,13 +150,13 @@ export class Restarter {
 
   /** What the journal has not, because it is behind, or began with a shared snapshot. */
   private async replayLog(covered: Float64Array, remains: Remains, upTo: ArrayLike<number>): Promise<void> {
-    const { state, readLog, onTrouble } = this.options
+    const { readLog, onTrouble } = this.options
     for (let source = 0; source < upTo.length; source++) {
       const from = Math.max(covered[source], remains.lowest[source])
       if (from >= upTo[source]) continue
       const read = (at: number) => readLog(source, at, upTo[source])
       for await (const chunk of readWhilePassing(read, from, upTo[source], { isStopped: () => false, onTrouble })) {
-        await this.replay(source, chunk, remains, state.segment)
+        await this.replay(source, chunk, remains, NO_SEGMENT)
         chunk.release?.()
       }
     }

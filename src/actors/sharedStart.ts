@@ -65,6 +65,11 @@ export class SharedStart {
       await this.empty()
       await store.begin(neededFrom)
       coveredTo.set(neededFrom)
+      // Whatever a journal told is behind what comes now.
+      this.options.parts.lateInReplay.startAt(
+        neededFrom.map(() => null),
+        null,
+      )
     }
     return undefined
   }

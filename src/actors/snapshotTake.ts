@@ -59,7 +59,9 @@ export class SnapshotTake {
   private readonly number = ++SnapshotTake.taken
   private readonly settled = new Set<string>()
   private frames: SnapshotFrames | undefined
+  /** Captured before the store has answered. */
   private held: Buffer[] = []
+  private heldBytes = 0
   private readonly spilled: { segment: number; offset: number }[] = []
   private users = 0
   private views = 0
@@ -95,6 +97,7 @@ export class SnapshotTake {
 
   cancel(): void {
     this.isCancelled = true
+    this.held = []
     this.answered(false)
   }
 
@@ -118,6 +121,7 @@ export class SnapshotTake {
         takenAtMs: clock.wallMs(),
       }
       this.frames = new SnapshotFrames(sink, header, shared.limitBytes)
+      this.heldBytes = 0
       for (const bytes of this.held.splice(0)) this.frames.put(USERS, bytes)
       await this.takeMemory()
       await this.takeJournal()
@@ -256,10 +260,18 @@ export class SnapshotTake {
     head.writeUInt32LE(key.length, 0)
     head.writeUInt32LE(state.length, 4)
     for (const bytes of [head, key, state]) {
-      if (this.frames === undefined) this.held.push(bytes)
+      if (this.frames === undefined) this.hold(bytes)
       else this.frames.put(USERS, bytes)
     }
     this.users++
+  }
+
+  private hold(bytes: Buffer): void {
+    this.held.push(bytes)
+    this.heldBytes += bytes.length
+    if (this.heldBytes <= this.options.shared.limitBytes) return
+    this.held = []
+    throw new Error(`${this.heldBytes} bytes wait for the store to begin, beyond snapshots.memory`)
   }
 
   private keyOf(user: number): Buffer {

@@ -111,21 +111,22 @@ export class Store {
     this.firstSegment = first
     this.lastSegment = last
     this.begins.set(first, Float64Array.from(begins))
-    this.acknowledgedSegment = last
-    await this.writeMark(upTo)
+    this.acknowledgedSegment = first - 1
+    await this.writeMark(Math.max(upTo, last))
   }
 
-  /** At a start: a segment that was read. */
+  /** At a start: a segment that was read. Who leaves memory behind it has nothing of those that are still to be read. */
   began(sequence: number, position: Float64Array): void {
     this.begins.set(sequence, position.slice())
     this.lastSegment = Math.max(this.lastSegment, sequence)
-    this.acknowledgedSegment = this.lastSegment
+    this.acknowledgedSegment = sequence
   }
 
   /** What comes from here on is live: beyond the commit, and its owner's own. */
   async replayed(owner: string): Promise<void> {
     this.isReplaying = false
     this.owner = owner
+    this.acknowledgedSegment = this.lastSegment
     await this.writeMark()
   }
 

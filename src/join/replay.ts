@@ -7,7 +7,7 @@
  * dropped. Both are functions of sets, so a record may come twice (journal and log) and in any order.
  */
 
-import { hasTooLongId } from './batch.ts'
+import { hasTooLongId, isEmptyUser } from './batch.ts'
 import * as B from './blocks.ts'
 import { dueMs, engagementHash, findRepeated, findUser, findView, judge, typeOf, type Verdict } from './decide.ts'
 import { type EventBatch, REFUSED, VIEW } from './event.ts'
@@ -28,6 +28,8 @@ export interface ReplayOptions {
   readonly isQuarantined?: (source: number, offset: number) => boolean
   /** Whether record i was a late view when it came, where that is known. */
   readonly isLate?: (i: number) => boolean
+  /** The watermark that `finishReplay` will be given: what it decides is never shown, and needs no bytes of its own. */
+  readonly decidedMs?: number
   /** Replay for one user alone (an actor's restart). */
   readonly only?: { readonly hash: number; readonly bytes: Uint8Array; readonly at: number; readonly length: number }
 }
@@ -44,7 +46,7 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
     let user = findUser(s, hash, batch.text, batch.userAt[i], batch.userLength[i])
     if (user === 0) user = E.addUser(s, hash, batch.text, batch.userAt[i], batch.userLength[i])
     if (batch.kind[i] === VIEW) replayView(s, user, batch, i, options.isLate?.(i) === true)
-    else replayEngagement(s, user, batch, i)
+    else replayEngagement(s, user, batch, i, options.decidedMs)
     taken++
   }
   return taken
@@ -92,17 +94,28 @@ function replayView(s: JoinState, user: number, batch: EventBatch, i: number, la
   s.timers.set(dueMs(s, view), view)
 }
 
-function replayEngagement(s: JoinState, user: number, batch: EventBatch, i: number): void {
+function replayEngagement(
+  s: JoinState,
+  user: number,
+  batch: EventBatch,
+  i: number,
+  decidedMs = Number.NEGATIVE_INFINITY,
+): void {
   const hash = engagementHash(user, batch, i)
   if (findRepeated(s, user, batch, i, hash) !== 0) return
   const input = { source: s.source, type: typeOf(s, batch, i), writer: batch.writer[i], segment: s.segment, hash }
   const e = E.addEngagement(s, user, batch, i, input)
-  E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
-  s.timers.set(dueMs(s, e), e)
+  const due = dueMs(s, e)
+  if (due >= decidedMs) E.setPayload(s, e, L.E_PAYLOAD, batch.payload, batch.payloadAt[i], batch.payloadLength[i])
+  s.timers.set(due, e)
 }
 
-/** Applies the committed watermark to what was replayed. */
-export function finishReplay(s: JoinState, watermarkMs: number): void {
+/**
+ * Applies the committed watermark to what was replayed, of the users in memory: it may be done for some after the
+ * others. Users of whom nothing is left are handed to `emptied`.
+ */
+export function finishReplay(s: JoinState, watermarkMs: number, emptied: (user: number) => void = () => {}): void {
+  const users = new Set<number>()
   const decided: number[] = []
   const sealed: number[] = []
   const forgotten: number[] = []
@@ -112,6 +125,7 @@ export function finishReplay(s: JoinState, watermarkMs: number): void {
     (address) => {
       if (B.hasFlag(s.arena, address, L.F_QUEUED)) return
       B.setFlag(s.arena, address, L.F_QUEUED)
+      users.add(B.u32(s.arena, address, L.V_USER))
       if (B.kindOf(s.arena, address) !== L.VIEW_BLOCK) decided.push(address)
       else if (B.hasFlag(s.arena, address, L.F_SEALED)) forgotten.push(address)
       else sealed.push(address)
@@ -121,14 +135,22 @@ export function finishReplay(s: JoinState, watermarkMs: number): void {
   for (const e of decided) decideAgain(s, e, watermarkMs)
   for (const view of forgotten) E.freeView(s, view)
   for (const view of sealed) {
-    E.settleSealed(s, view)
     B.clearFlag(s.arena, view, L.F_QUEUED)
     s.timers.set(dueMs(s, view), view)
   }
+  for (const user of users) if (isEmptyUser(s, user)) emptied(user)
 }
 
 /** Sealed by the committed watermark: not pending again but remembered, counted anew from there. */
 function sealAgain(s: JoinState, view: number, watermarkMs: number): void {
+  const isSpilled = B.hasFlag(s.arena, view, L.F_SPILLED)
+  const spilledHash = B.u32(s.arena, view, L.V_SPILLED_HASH)
+  E.settleSealed(s, view)
+  if (isSpilled) {
+    // No sample needs its bytes any more: what is remembered of them is at hand.
+    B.setU32(s.arena, view, L.V_BOUND, spilledHash)
+    B.clearFlag(s.arena, view, L.F_SPILLED)
+  }
   B.setF64(s.arena, view, L.V_SEALED_AT, watermarkMs)
   B.setFlag(s.arena, view, L.F_SEALED)
   const user = B.u32(s.arena, view, L.V_USER)

@@ -27,6 +27,12 @@ export class ToldClocks extends Clocks {
     this.leavesSilentOut = rules.idle === 'ignore'
   }
 
+  /** Nothing counts that was told before. */
+  override restore(watermarkMs: number, highestMs: readonly number[]): void {
+    super.restore(watermarkMs, highestMs)
+    for (const name of this.told.keys()) this.told.set(name, Number.NEGATIVE_INFINITY)
+  }
+
   /**
    * Of one record together: who is back, and behind, holds those that went on meanwhile. Who is new holds them from then
    * on: a partition that a source's topic was given meanwhile.

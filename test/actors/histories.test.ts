@@ -57,6 +57,11 @@ it.each([2018, 2036])('state that is ahead of the commit is not believed (seed %
   await look([seed], { harms: ['rolled back', 'older', 'none'] })
 })
 
+// The same: a user that left memory while segments were read was taken to hold what lay in those behind.
+it('a start that ends among its segments leaves users behind that hold what was read (seed 33)', async () => {
+  await look([33], { harms: HISTORY_HARMS })
+})
+
 it('an older journal that ends below what is needed asks for nothing that retention took', async () => {
   await look([1, 2, 3], { harms: ['older', 'no journal', 'none'], isRetentionShort: true })
 })

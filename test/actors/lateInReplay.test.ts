@@ -56,6 +56,18 @@ test('told clocks go on from a snapshot, and move when each has been told again'
   expect(lateOf(behind, [84, 85, [['a 0', 200]], 85, [['b 0', 150]], 144, 145])).toEqual([1, 0, 0, 0, 0, 1, 0])
 })
 
+test('a snapshot makes nothing of the clocks that were told before it was taken up', () => {
+  const told = new LateInReplay(RULES, 1, new ToldClocks(RULES, NAMES))
+  lateOf(told, [
+    [
+      ['a 0', 400],
+      ['b 0', 400],
+    ],
+  ])
+  told.startAt([300], 90)
+  expect(lateOf(told, [84, 85, [['a 0', 200]], 85, [['b 0', 150]], 144, 145])).toEqual([1, 0, 0, 0, 0, 1, 0])
+})
+
 test('a snapshot from before there was a clock makes nothing late', () => {
   const told = new LateInReplay(RULES, 1, new ToldClocks(RULES, NAMES))
   told.startAt([null], null)

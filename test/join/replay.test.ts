@@ -84,7 +84,7 @@ function restart(
     const source = random.pick(open)
     const from = random.chance(0.3) ? random.below(at[source] + 1) : at[source]
     const chunk = queues[source].slice(from, at[source] + 1 + random.below(8))
-    join.replay(chunk, position[source])
+    join.replay(chunk, position[source], state.clocks.watermarkMs)
     records += chunk.filter((e) => e.offset! < position[source]).length
     at[source] = from + chunk.length
   }

@@ -49,7 +49,7 @@ interface Taking {
   readonly done: Promise<unknown>
 }
 
-async function takeOf(s: JoinState, store: MemorySnapshots): Promise<Taking> {
+async function takeOf(s: JoinState, store: MemorySnapshots, limitBytes = 1 << 30): Promise<Taking> {
   const journal = await openMemoryJournal().partition(0)
   const capture = captureOf(s)
   const topics = TOPICS.slice(0, s.sources)
@@ -57,7 +57,7 @@ async function takeOf(s: JoinState, store: MemorySnapshots): Promise<Taking> {
   const turnstile = new Turnstile((error) => {
     throw error
   })
-  const shared = { store, limitBytes: 1 << 30 }
+  const shared = { store, limitBytes }
   const options = { state: s, journal, spill, turnstile, shared, partition: 0, topics, fingerprint: 'f' }
   const take = new SnapshotTake({ ...options, clock: systemClock }, capture)
   const done = take.run()
@@ -90,6 +90,33 @@ function contentsOf(s: JoinState): unknown {
 }
 
 describe('a shared snapshot', () => {
+  test('is given up where more is captured than may wait, before its store has begun', async () => {
+    const [stream] = fc.sample(joinStreams(HARSH), { numRuns: 1, seed: 3 })
+    const { state: s } = new PureJoin(stream.config)
+    const store = new MemorySnapshots()
+    const begin = store.begin.bind(store)
+    let answer: () => void = () => {}
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    store.begin = async () => {
+      await asked
+      return begin()
+    }
+    const { take, done } = await takeOf(s, store, 3_000)
+    for (let k = 0; k < 20; k++) {
+      const id = Buffer.from(`user ${k}`)
+      const user = addUser(s, murmur2(id, 0, id.length), id, 0, id.length)
+      const input = { timeMs: 1, flags: 0, writer: 0, segment: 0, offset: k }
+      const view = addView(s, user, input, id, 0, id.length, id, 0, id.length)
+      setPayload(s, view, L.V_PAYLOAD, Buffer.alloc(500), 0, 500)
+      take.before(user)
+    }
+    answer()
+    await expect(done).rejects.toThrow(/^3\d\d\d bytes wait for the store to begin, beyond snapshots.memory$/)
+    expect(store.published).toEqual([])
+  })
+
   test('is the state at its capture, whatever batches come while it is taken', async () => {
     let users = 0
     await fc.assert(

@@ -146,12 +146,12 @@ export class PureJoin {
     this.finishBatch()
   }
 
-  /** Takes events of one source below the committed offset `below`, as a start does. */
-  replay(events: readonly OracleEvent[], below: number): void {
+  /** Takes events of one source below the committed offset `below`, and of the committed watermark, as a start does. */
+  replay(events: readonly OracleEvent[], below: number, decidedMs?: number): void {
     fillBatch(this.batch, events)
     // Which records the committed clocks rule out is shown elsewhere: here none.
     this.state.clocks.highestMs.fill(Number.POSITIVE_INFINITY)
-    replay(this.state, this.batch, { source: events[0].source ?? 0, below, keying: this.keying })
+    replay(this.state, this.batch, { source: events[0].source ?? 0, below, decidedMs, keying: this.keying })
   }
 
   /** Ends a replay up to a commit of this watermark, these highest times and these counts. */
