@@ -93,4 +93,10 @@ export function unknownPartition(topic: string, partition: number): LogError {
   return Object.assign(error, { type: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true })
 }
 
+/** Of a partition that is there: its brokers are away, and it has one again when they are back. */
+export function noLeader(topic: string, partition: number): LogError {
+  const error = new LogError('FAILED', `${topic}/${partition} has no leader`, { passes: true })
+  return Object.assign(error, { type: 'LEADER_NOT_AVAILABLE', retriable: true })
+}
+
 export const isUnknownTopic = (error: unknown): boolean => rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION'

@@ -157,6 +157,12 @@ export interface Broker {
   metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
 }
 
+export interface PartitionMetadata {
+  readonly partitionId: number
+  /** Of a broker; -1 where there is none (patch.ts). */
+  readonly leader: number
+}
+
 export interface Cluster {
   connect(): Promise<void>
   disconnect(): Promise<void>
@@ -164,7 +170,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
-  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
+  findTopicPartitionMetadata(topic: string): PartitionMetadata[]
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findGroupCoordinator(of: { groupId: string; coordinatorType?: number }): Promise<Broker>
