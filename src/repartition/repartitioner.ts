@@ -16,15 +16,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
 import { prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
+import { sourceTopics } from '../cluster/topics.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { endIn, Leaderless } from '../log/leaderless.ts'
 import { type CommitEntry, type Log, LogError, type Reader, type StartPosition, type Writer } from '../log/port.ts'
 import { BatchedTopic } from '../sinks/batches.ts'
 import type { Clock } from '../time/clock.ts'
-import { Lanes, type RepartitionView } from './lanes.ts'
+import { type Lane, Lanes, type RepartitionView } from './lanes.ts'
 import { Router } from './router.ts'
 
 const FETCH_BYTES = 512 * 1024
@@ -66,6 +68,7 @@ export class Repartitioner {
     () => (this.isStopped || this.isHeld ? undefined : this.inbox.take(this.progress)),
     ({ source, chunk }) => this.take(source, chunk).catch((error: Error) => this.fail(error)),
   )
+  private readonly leaderless: Leaderless
   private looking: Promise<void> = Promise.resolve()
   private committing: Promise<void> = Promise.resolve()
   private isStopped = false
@@ -81,6 +84,7 @@ export class Repartitioner {
       this.reject = reject
     })
     this.failed.catch(() => {})
+    this.leaderless = new Leaderless({ log, rejoin: () => this.reader.rejoin?.() })
     this.lanes = lanes
     this.writer = writer
     this.clocks = new Clocks(rules, lanes.all.length)
@@ -141,6 +145,7 @@ export class Repartitioner {
   async stop(): Promise<void> {
     if (this.isStopped) return
     this.isStopped = true
+    this.leaderless.wait([])
     await this.pump.run()
     await this.looking
     await this.commitAtLast()
@@ -200,7 +205,7 @@ export class Repartitioner {
   private async look(): Promise<void> {
     const { log, clock, config } = this.options
     const askedAtMs = clock.monotonicMs()
-    for (const { topic, partition, high } of await log.ends(config.pipeline.sources.map((source) => source.topic))) {
+    for (const { topic, partition, high } of await log.ends(sourceTopics(config.pipeline), 'led')) {
       const index = this.lanes.find(topic, partition)
       if (index < 0 || !this.lanes.all[index].isOwned) continue
       const lane = this.lanes.all[index]
@@ -253,18 +258,25 @@ export class Repartitioner {
     }
   }
 
-  /** Kept partitions go on where they are; others start from their commit, or at the beginning. */
+  /**
+   * Kept partitions go on where they are; others start from their commit, or at the beginning. A number that has no leader
+   * in one of the sources is left to a later assignment.
+   */
   private async assigned(numbers: readonly number[]): Promise<readonly StartPosition[]> {
     const { log, config } = this.options
-    const topics = config.pipeline.sources.map(({ topic }) => topic)
-    const [committed, ends] = await Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const topics = sourceTopics(config.pipeline)
+    const group = repartitionGroup(config)
+    const [committed, ends] = await Promise.all([log.committed(group, topics), log.ends(topics, 'led')])
+    const isFresh = (lane: Lane): boolean => numbers.includes(lane.partition) && !lane.isOwned
+    const leaderless = this.lanes.all.filter((lane) => isFresh(lane) && endIn(ends, lane) === undefined)
+    this.leaderless.wait(leaderless)
+    const left = new Set(leaderless.map(({ partition }) => partition))
     for (const [index, lane] of this.lanes.all.entries()) {
-      const isOwned = numbers.includes(lane.partition)
+      const isOwned = numbers.includes(lane.partition) && !left.has(lane.partition)
       if (!isOwned) while (this.inbox.takeFrom(index) !== undefined);
       if (isOwned && !lane.isOwned) {
         const at = committed.find((one) => one.topic === lane.topic && one.partition === lane.partition)
-        const end = ends.find((one) => one.topic === lane.topic && one.partition === lane.partition)!
-        lane.position = this.startOf(at?.offset ?? -1, end.low, lane)
+        lane.position = this.startOf(at?.offset ?? -1, endIn(ends, lane)!.low, lane)
         this.clocks.highestMs[index] = highestIn(at?.metadata ?? '')
       }
       if (!isOwned || !lane.isOwned) this.clocks.behind(index)

@@ -1,9 +1,16 @@
 /** Two brokers, each of which alone has a partition; one of them dies, and its partition has no leader until it is back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openNoJournal } from '../../src/journal/none.ts'
+import { createCluster, hasLeader } from '../../src/log/kafka/patch.ts'
 import type { Log } from '../../src/log/port.ts'
 import { type Broker, ownBroker, SHORT_SESSIONS, uniqueName } from '../support/broker.ts'
+import { checkOutcome } from '../support/crashCheck.ts'
+import { DEAD_LETTERS, GROUP, LATE, ORPHANS, PARTITIONS, SAMPLES, TOPICS } from '../support/crashPipeline.ts'
+import { InProcessWorld } from '../support/inProcessNode.ts'
 import { batchOf, openLog, plainClient, Recorder, recordsIn, unsealedBatch } from '../support/kafkaTools.ts'
 import { newTopics } from '../support/newTopics.ts'
+import { tempDir } from '../support/tempDir.ts'
+import { closingEvents, Traffic } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 
 const PATIENCE = { everyMs: 100, withinMs: 120_000 }
@@ -27,11 +34,13 @@ afterAll(async () => {
   await first?.stop()
 })
 
-/** Partition 0 on the first broker, 1 on the second. */
-async function spreadTopics(...topics: string[]): Promise<void> {
+/** Even partitions on the first broker, odd ones on the second. */
+async function spreadTopics(topics: readonly string[], partitions = 2): Promise<void> {
   const admin = plainClient(first.brokers).admin()
   await admin.connect()
-  const replicaAssignment = [1, 2].map((id, partition) => ({ partition, replicas: [id] }))
+  const replicaAssignment = Array.from({ length: partitions }, (_, partition) => {
+    return { partition, replicas: [1 + (partition % 2)] }
+  })
   await newTopics(
     admin,
     topics.map((topic) => ({ topic, replicaAssignment })),
@@ -39,19 +48,21 @@ async function spreadTopics(...topics: string[]): Promise<void> {
   await admin.disconnect()
 }
 
-/** Until the first broker says so: it waits for the session of the second to run out. */
+/** Until the first broker, asked alone, says so: it waits for the session of the second to run out. */
 async function leaderless(topic: string): Promise<void> {
-  const admin = plainClient(first.brokers).admin()
-  await admin.connect()
-  const isSo = async () => {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] }).catch((error: Error) => {
-      if (/no leader|leadership election/.test(error.message)) return { topics: [{ partitions: [{ leader: -1 }] }] }
-      throw error
-    })
-    return topics[0].partitions.some(({ leader }) => leader < 0)
-  }
-  await until(`${topic}/1 without a leader`, isSo, PATIENCE)
-  await admin.disconnect()
+  const options = { isolationLevel: 1, allowAutoTopicCreation: false, metadataMaxAge: 0 }
+  const cluster = createCluster(plainClient(first.brokers), options)
+  await cluster.connect()
+  const broker = await cluster.brokerPool.findConnectedBroker()
+  await until(
+    `a partition of ${topic} without a leader`,
+    async () => {
+      const { topicMetadata } = await broker.metadata([topic])
+      return topicMetadata[0].partitionMetadata.some((one) => !hasLeader(one))
+    },
+    PATIENCE,
+  )
+  await cluster.disconnect()
 }
 
 const valuesOf = (recorder: Recorder, partition: number) =>
@@ -60,7 +71,7 @@ const valuesOf = (recorder: Recorder, partition: number) =>
 describe('a partition whose broker is away', () => {
   it('holds up no other, and goes on by itself, in order', { timeout: 240_000 }, async () => {
     const [topic, output] = [uniqueName('topic'), uniqueName('output')]
-    await spreadTopics(topic, output)
+    await spreadTopics([topic, output])
     const group = uniqueName('group')
     const writer = await log.writer()
     const recorder: Recorder = new Recorder([topic])
@@ -69,13 +80,13 @@ describe('a partition whose broker is away', () => {
     for (const partition of [0, 1]) await writer.append(topic, partition, batchOf(['before']))
     await recorder.until(() => recorder.records.length === 2)
 
-    // A request is in flight when the connection closes.
+    // Frozen, it loses the leadership with a request in flight; and the connection closes.
     second.signal('SIGSTOP')
     const held = writer.append(topic, 1, batchOf(['held']))
     held.catch(() => {})
     await writer.append(topic, 0, batchOf(['in flight']))
-    await second.kill()
     await leaderless(topic)
+    await second.kill()
 
     const behind = writer.append(topic, 1, batchOf(['behind']))
     behind.catch(() => {})
@@ -126,4 +137,57 @@ describe('a partition whose broker is away', () => {
     await reader.close()
     await other.close()
   })
+  it('holds up nothing else in a node, nor its start, and is joined when it is back', {
+    timeout: 240_000,
+  }, async () => {
+    await spreadTopics([...TOPICS, SAMPLES, LATE, ORPHANS, DEAD_LETTERS], PARTITIONS)
+    const dir = await tempDir()
+    const nodeLog = await openLog(first.brokers, 'node')
+    const kafka = { brokers: first.brokers, delivery: 'exactly-once' } as const
+    const world = await InProcessWorld.onKafka(dir.path, nodeLog, kafka)
+    const start = () => world.start({ journal: openNoJournal(), isJournalOn: false })
+    const traffic = new Traffic(11)
+    const sent: Promise<void>[] = []
+    const committedViews = async (partition: number) => {
+      const committed = await log.committed(GROUP, [TOPICS[0]])
+      return committed.find((one) => one.partition === partition)!.offset
+    }
+    /** What lies on the first broker is joined and committed under traffic. */
+    const goesOn = async () => {
+      for (const partition of [0, 2]) {
+        const before = await committedViews(partition)
+        const send = async () => {
+          sent.push(world.send(traffic.step()))
+          return (await committedViews(partition)) > before
+        }
+        await Promise.race([until(`a commit of ${partition}`, send, PATIENCE), world.node!.failed])
+      }
+    }
+    await start()
+    await goesOn()
+    await second.kill()
+    await leaderless(TOPICS[0])
+    await goesOn()
+    await world.stop()
+    await start()
+    expect(world.node!.partitions.map(({ index }) => index).sort()).toEqual([0, 2])
+    await goesOn()
+
+    await second.restart()
+    const isWhole = () => world.node!.partitions.filter(({ isLive }) => isLive).length === PARTITIONS
+    await Promise.race([until('all partitions', isWhole, PATIENCE), world.node!.failed])
+    await Promise.all(sent)
+    await world.send(traffic.rest())
+    await world.send(closingEvents(world.usersByPartition(), traffic.nowMs + 60_000))
+    await committedToTheEnd(TOPICS[0], committedViews)
+    await world.stop()
+    await checkOutcome(world, { mayRepeat: false })
+    await nodeLog.close()
+    await dir.remove()
+  })
 })
+
+async function committedToTheEnd(topic: string, committed: (partition: number) => Promise<number>): Promise<void> {
+  for (const { partition, high } of await log.ends([topic]))
+    await until(`a commit of all of ${topic}/${partition}`, async () => (await committed(partition)) >= high, PATIENCE)
+}

@@ -154,7 +154,7 @@ export interface Broker {
   }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   produce(request: ProduceArguments): Promise<ProduceAnswer>
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
-  metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
+  metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: PartitionMetadata[] }[] }>
 }
 
 export interface PartitionMetadata {

@@ -2,7 +2,7 @@
  * Connections to the leaders of topic partitions, for appends: where a batch is to be sent, and what is done after a
  * request failed in a way that may pass.
  */
-import { noLeader, rootCause, toLogError, unknownPartition } from './errors.ts'
+import { leaderNotAvailable, rootCause, toLogError, unknownPartition } from './errors.ts'
 import type { Broker, Client, Cluster, PartitionMetadata } from './internals.ts'
 import { createCluster, hasLeader } from './patch.ts'
 
@@ -41,7 +41,7 @@ export class Leaders {
     const [{ topic, partition }] = places
     const known = this.metadataOf(topic, partition)
     if (known === undefined) throw unknownPartition(topic, partition)
-    if (!hasLeader(known)) throw noLeader(topic, partition)
+    if (!hasLeader(known)) throw leaderNotAvailable(topic, partition)
     return this.cluster.findBroker({ nodeId: String(known.leader) })
   }
 

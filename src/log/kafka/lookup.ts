@@ -10,7 +10,7 @@
  */
 import { type EndsOf, LogError, type PartitionEnds } from '../port.ts'
 import { RETRY } from './client.ts'
-import { isPassing, isUnknownTopic, noLeader, rootCause, toLogError, unknownPartition } from './errors.ts'
+import { isPassing, isUnknownTopic, leaderNotAvailable, rootCause, toLogError, unknownPartition } from './errors.ts'
 import type { Client, Cluster, FetchedPartition } from './internals.ts'
 import { createCluster, createRetry } from './patch.ts'
 import { UNKNOWN_TOPIC_TRIES } from './persist.ts'
@@ -52,7 +52,7 @@ export class Lookup {
           const key = keyOf(topic, partition)
           const [low, high] = [lows.get(key), highs.get(key)]
           if (low !== undefined && high !== undefined) return [{ topic, partition, low, high }]
-          if (of === 'all') throw noLeader(topic, partition)
+          if (of === 'all') throw leaderNotAvailable(topic, partition)
           return []
         }),
       )
@@ -103,7 +103,7 @@ export class Lookup {
     await this.know([topic])
     const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
     if (nodeId === undefined) throw unknownPartition(topic, partition)
-    if (Number(nodeId) < 0) throw noLeader(topic, partition)
+    if (Number(nodeId) < 0) throw leaderNotAvailable(topic, partition)
     const broker = await this.cluster.findBroker({ nodeId })
     const { responses } = await broker.fetch({
       isolationLevel: READ_COMMITTED,
