@@ -14,11 +14,14 @@ export interface BrokerOptions {
   readonly scram?: readonly string[]
   /** Further lines of server.properties; later ones win. */
   readonly extra?: readonly string[]
+  /** Whose cluster it becomes the second broker of. */
+  readonly joins?: Broker
 }
 
 export interface Broker {
   readonly brokers: string
   readonly port: number
+  readonly dir: string
   readonly pid: number | null
   stop(): Promise<void>
   kill(): Promise<void>

@@ -14,7 +14,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes, randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -74,7 +74,7 @@ async function answers(command, args) {
  * Options: port (default: a free one), dir (kept at stop; default: a fresh temporary folder, removed), cpu (a core for
  * taskset), isBrief (for minutes of little traffic: it costs a third of the CPU to start and is slower once it is warm, so
  * not for measuring), partitionsDefault, listeners (beside the plain one), scram (users with SCRAM credentials), extra (further
- * lines of server.properties, which win).
+ * lines of server.properties, which win), joins (the broker whose cluster this one is the second of).
  */
 export async function startBroker(options = {}) {
   await requireBroker()
@@ -83,8 +83,8 @@ export async function startBroker(options = {}) {
   await mkdir(dir, { recursive: true })
   const port = options.port ?? (await freePort())
   const temporary = options.dir === undefined
-  const { cpu, isBrief = false } = options
-  const broker = { classPath, dir, temporary, port, cpu, isBrief, child: null, watchdog: null, log: '' }
+  const { cpu, isBrief = false, joins } = options
+  const broker = { classPath, dir, temporary, port, cpu, isBrief, joins, child: null, watchdog: null, log: '' }
   try {
     await configure(broker, options)
     if (isBrief && (await lacksClasses())) await leaveClasses(broker)
@@ -97,6 +97,7 @@ export async function startBroker(options = {}) {
   return {
     brokers: `127.0.0.1:${port}`,
     port,
+    dir,
     get pid() {
       return broker.child?.pid ?? null
     },
@@ -121,30 +122,52 @@ async function configure(broker, options) {
   const properties = join(broker.dir, 'server.properties')
   await writeFile(join(broker.dir, 'log4j.properties'), LOG4J)
   if (existsSync(properties)) return
-  await writeFile(properties, serverProperties(broker, await freePort(), options))
+  await writeFile(properties, serverProperties(broker, await rolesOf(options.joins), options))
   await format(broker, properties, options.scram ?? [])
 }
 
-/** A start of Java by itself; so what it writes, the same for all brokers without credentials, is kept beside the jars. */
+/** One that joins another's cluster is a broker alone: the cluster's one controller stays with the first. */
+async function rolesOf(joins) {
+  if (joins === undefined) {
+    const port = await freePort()
+    const listeners = [`CONTROLLER://127.0.0.1:${port}`]
+    return { roles: 'broker,controller', id: 1, voters: `1@127.0.0.1:${port}`, listeners }
+  }
+  const voters = await setting(join(joins.dir, 'server.properties'), 'controller.quorum.voters')
+  return { roles: 'broker', id: 2, voters, listeners: [] }
+}
+
+async function setting(file, key) {
+  const lines = (await readFile(file, 'utf8')).split('\n')
+  return lines.find((line) => line.startsWith(`${key}=`)).slice(key.length + 1)
+}
+
+/**
+ * A start of Java by itself; so what it writes, the same for all brokers of their own clusters without credentials, is
+ * kept beside the jars.
+ */
 async function format(broker, properties, scram) {
   const data = join(broker.dir, 'data')
   const kept = formattedPath()
-  if (scram.length === 0 && existsSync(kept)) return cp(kept, data, { recursive: true })
+  const { joins } = broker
+  const isCommon = scram.length === 0 && joins === undefined
+  if (isCommon && existsSync(kept)) return cp(kept, data, { recursive: true })
+  const id = joins === undefined ? clusterId() : await setting(join(joins.dir, 'data', 'meta.properties'), 'cluster.id')
   const credentials = scram.flatMap((user) => ['--add-scram', user])
-  const args = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', properties, ...credentials]
+  const args = ['kafka.tools.StorageTool', 'format', '-t', id, '-c', properties, ...credentials]
   await run('java', [...jvm(broker, '-Xmx128m'), ...args]).catch((error) => {
     throw new Error(`Kafka's storage could not be formatted: ${lastLines(`${error.stdout}${error.stderr}`)}`)
   })
-  if (scram.length === 0) await keep(data, kept)
+  if (isCommon) await keep(data, kept)
 }
 
-function serverProperties({ dir, port }, controllerPort, { partitionsDefault = 4, listeners = [], extra = [] }) {
+function serverProperties({ dir, port }, own, { partitionsDefault = 4, listeners = [], extra = [] }) {
   const advertised = [`PLAINTEXT://127.0.0.1:${port}`, ...listeners]
   return [
-    'process.roles=broker,controller',
-    'node.id=1',
-    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=${[...advertised, `CONTROLLER://127.0.0.1:${controllerPort}`].join(',')}`,
+    `process.roles=${own.roles}`,
+    `node.id=${own.id}`,
+    `controller.quorum.voters=${own.voters}`,
+    `listeners=${[...advertised, ...own.listeners].join(',')}`,
     `advertised.listeners=${advertised.join(',')}`,
     'controller.listener.names=CONTROLLER',
     'listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL',
@@ -244,14 +267,14 @@ async function answered(broker) {
   const deadline = Date.now() + START_TIMEOUT_MS
   while (Date.now() < deadline) {
     if (broker.child === null || broker.child.pid === undefined) break
-    if (await listsItself(broker.port)) return
+    if (await lists(broker.port, broker.joins === undefined ? 1 : 2)) return
     await sleep(50)
   }
   throw new Error(`Kafka did not start on port ${broker.port}:\n${lastLines(broker.log)}`)
 }
 
-/** A Metadata request (v1, all topics), by hand: true once the answer names a broker. */
-function listsItself(port) {
+/** A Metadata request (v1, all topics), by hand: true once the answer names so many brokers. */
+function lists(port, brokers) {
   const request = Buffer.from('000000120003000100000001000470726f62ffffffff', 'hex')
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(request))
@@ -266,7 +289,7 @@ function listsItself(port) {
     socket.on('data', (chunk) => {
       answer = Buffer.concat([answer, chunk])
       // size, correlation id, count of brokers
-      if (answer.length >= 12) finish(answer.readInt32BE(8) > 0)
+      if (answer.length >= 12) finish(answer.readInt32BE(8) >= brokers)
     })
   })
 }

@@ -1,6 +1,7 @@
 /**
  * Asks the log where its partitions end, and tells the partitions: being caught up must be asked for, since an empty
- * answer to a fetch reaches nobody. Silence is counted from when each question was sent.
+ * answer to a fetch reaches nobody. Silence is counted from when each question was sent. Of a partition without a leader
+ * nothing is learned, and the others are told nevertheless.
  */
 import type { Partition } from '../actors/partition.ts'
 import type { Log } from '../log/port.ts'
@@ -44,7 +45,7 @@ export class EndsPoller {
     const askedAtMs = clock.monotonicMs()
     try {
       const asked = new Set<Partition>()
-      for (const end of await log.ends(topics)) {
+      for (const end of await log.ends(topics, 'led')) {
         const owned = partition(end.partition)
         if (owned === undefined) continue
         owned.heardEnd(topics.indexOf(end.topic), end.high, askedAtMs)

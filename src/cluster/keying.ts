@@ -10,7 +10,8 @@
 import type { SourceReader } from '../codec/port.ts'
 import { EventBatch, REFUSED } from '../join/event.ts'
 import { murmur2, partitionOf } from '../join/hash.ts'
-import type { Log, PartitionEnds } from '../log/port.ts'
+import { endIn } from '../log/leaderless.ts'
+import type { Log, PartitionEnds, TopicInfo } from '../log/port.ts'
 import type { Finding } from './finding.ts'
 
 export interface KeyingOptions {
@@ -41,14 +42,16 @@ interface Miskeyed {
 
 export async function checkKeying(options: KeyingOptions): Promise<readonly Finding[]> {
   const { log, topics } = options
-  const ends = await log.ends(topics)
+  const [infos, ends] = await Promise.all([log.topics(topics), log.ends(topics, 'led')])
+  const counts = new Map(infos.map((info) => [info.topic, info.partitions]))
   const committed = options.group === undefined ? [] : await log.committed(options.group, topics)
   const joined = new Map(committed.map((one) => [`${one.topic} ${one.partition}`, one.offset]))
   const ranges = ends.map((end) => ({ end, from: startOf(end, joined.get(`${end.topic} ${end.partition}`) ?? -1) }))
-  const findings: Finding[] = []
+  const findings: Finding[] = infos.flatMap((info) => leaderless(info, ends))
   for (let k = 0; k < ranges.length; k += AT_A_TIME) {
     const some = ranges.slice(k, k + AT_A_TIME)
-    findings.push(...(await Promise.all(some.map(({ end, from }) => checkPartition(options, ends, end, from)))).flat())
+    const checked = some.map(({ end, from }) => checkPartition(options, counts.get(end.topic)!, end, from))
+    findings.push(...(await Promise.all(checked)).flat())
   }
   const bad = new Set(findings.map((finding) => finding.subject))
   const good = topics.filter((topic) => !bad.has(topic))
@@ -64,21 +67,30 @@ function startOf(end: PartitionEnds, committed: number): number {
 
 async function checkPartition(
   options: KeyingOptions,
-  ends: readonly PartitionEnds[],
+  partitions: number,
   end: PartitionEnds,
   from: number,
 ): Promise<readonly Finding[]> {
   const { topic, partition } = end
-  const partitions = ends.filter((other) => other.topic === topic).length
   const reader = options.readers[options.topics.indexOf(topic)]
   try {
     const miskeyed = await look(options.log, reader, end, from, partitions)
     if (miskeyed === undefined) return []
     return [finding(topic, options.onMiskeyed === 'stop' ? 'problem' : 'warning', tell(topic, miskeyed))]
   } catch (error) {
-    const message = `topic ${topic} partition ${partition}: its last records cannot be read: ${(error as Error).message}`
-    return [finding(topic, 'warning', message)]
+    return [unread(topic, partition, (error as Error).message)]
   }
+}
+
+function leaderless({ topic, partitions }: TopicInfo, ends: readonly PartitionEnds[]): Finding[] {
+  const numbers = Array.from({ length: partitions }, (_, partition) => partition)
+  return numbers
+    .filter((partition) => endIn(ends, { topic, partition }) === undefined)
+    .map((partition) => unread(topic, partition, 'it has no leader'))
+}
+
+function unread(topic: string, partition: number, reason: string): Finding {
+  return finding(topic, 'warning', `topic ${topic} partition ${partition}: its last records cannot be read: ${reason}`)
 }
 
 async function look(

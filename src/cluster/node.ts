@@ -17,7 +17,7 @@ import type { AcceptedLoss } from '../actors/loss.ts'
 import { Partition } from '../actors/partition.ts'
 import type { PartitionOptions } from '../actors/partitionOptions.ts'
 import { entriesOf } from '../actors/position.ts'
-import { RecoveryError, startOf } from '../actors/recovery.ts'
+import { RecoveryError } from '../actors/recovery.ts'
 import type { SharedSnapshots } from '../actors/snapshotSchedule.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -43,8 +43,9 @@ import { type OpenOutlets, openOutlets } from './outlets.ts'
 import { Restores } from './restores.ts'
 import { rulesOf, watchOf } from './rules.ts'
 import { Standing } from './standing.ts'
+import { Starts } from './starts.ts'
 import { toldOf } from './told.ts'
-import { joinTopics } from './topics.ts'
+import { joinTopics, outputTopics } from './topics.ts'
 
 /** Small fetches keep what is young in the collector's young space: 512 KiB a partition was measured best. */
 const FETCH_BYTES = 512 * 1024
@@ -94,6 +95,7 @@ export class Node {
   private readonly system: ActorSystemRef
   private readonly held: Holdings
   private readonly restores: Restores
+  private readonly starts: Starts
   private readonly snapshots: SharedSnapshots | undefined
   private readonly ends: EndsPoller
   private standing!: Standing
@@ -130,9 +132,10 @@ export class Node {
       }
     })
     this.failed.catch(() => {})
+    const rejoin = (): void => this.reader.rejoin?.()
     this.held = new Holdings({
       leave: (partition) => this.leave(partition),
-      rejoin: () => this.reader.rejoin?.(),
+      rejoin,
       onFailed: (error) => this.fail(error),
     })
     const { everyMs = 0, memoryBytes = 0 } = config.node.snapshots ?? {}
@@ -140,6 +143,9 @@ export class Node {
     this.snapshots = store && { store, everyMs, limitBytes: memoryBytes, taking: undefined, waiting: new Map() }
     const { topics, clock } = this
     const { inFlightBytes } = config.node.memory
+    const { deadLetters } = config.pipeline.sideOutputs
+    const outputs = outputTopics(config.pipeline)
+    this.starts = new Starts({ log, topics: this.topics, outputs, deadLetters, rejoin, logger: options.logger })
     this.restores = new Restores({ log, topics, clock, logger: options.logger, inFlightBytes })
     this.ends = new EndsPoller({
       log,
@@ -232,6 +238,7 @@ export class Node {
     await this.delivery?.commitNow(STOP_PATIENCE_MS)
     await this.reader?.close()
     await this.assigning.catch(() => {})
+    this.starts.forget()
     await this.held.giveUpAll()
     await this.outlets?.close()
     await this.delivery?.close()
@@ -253,6 +260,7 @@ export class Node {
 
   private async assigned(partitions: readonly number[]): Promise<readonly StartPosition[]> {
     this.isSettled = false
+    this.starts.forget()
     try {
       const stay = await this.insist(() => this.delivery!.keep(this.held.among(partitions)))
       const left = this.held.assign(partitions, stay)
@@ -275,28 +283,21 @@ export class Node {
   }
 
   private async recover(fresh: readonly number[]): Promise<void> {
-    const { log, config } = this.options
-    const { deadLetters } = config.pipeline.sideOutputs
-    await this.delivery!.takeOver(fresh)
-    const [committed, ends, deadEnds] = await this.insist(() =>
-      Promise.all([this.delivery!.committed(fresh), log.ends(this.topics), log.ends([deadLetters])]),
-    )
+    const starts = await this.insist(() => this.starts.of(fresh, this.delivery!))
     const first: CommitEntry[] = []
-    for (const index of fresh) {
+    for (const { index, start, deadLetters } of starts) {
       if (this.stopping) return
-      const deadEnd = deadEnds.find((end) => end.partition === index)!
-      const start = startOf({ partition: index, topics: this.topics, committed, ends, deadLettersEnd: deadEnd.high })
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
       this.held.hold(partition)
       // A pause of whoever was built of it before would outlive it.
       for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
-      void this.restores.restore(partition, { ...deadEnd, from: start.position.deadLettersFrom })
+      void this.restores.restore(partition, { ...deadLetters, from: start.position.deadLettersFrom })
       if (start.isFirst) first.push(...entriesOf(start.position, index))
     }
     if (first.length > 0) await this.commitFirst(first, fresh)
-    this.options.logger.info({ partitions: fresh }, 'partitions assigned')
+    this.options.logger.info({ partitions: starts.map(({ index }) => index) }, 'partitions assigned')
   }
 
   /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */

@@ -1,4 +1,5 @@
 /** Ends of one partition of topics that may not exist yet: no node has made the pipeline's outputs before the first start. */
+import { endOf } from '../log/leaderless.ts'
 import { type Log, LogError, type PartitionEnds } from '../log/port.ts'
 
 /** Of those of the topics that exist, in the order of `topics`. */
@@ -7,13 +8,12 @@ export async function endsOfPartition(
   topics: readonly string[],
   partition: number,
 ): Promise<readonly PartitionEnds[]> {
-  const ends = await Promise.all(topics.map((topic) => endsIfThere(log, topic)))
-  return ends.flat().filter((end) => end.partition === partition)
+  return (await Promise.all(topics.map((topic) => endIfThere(log, topic, partition)))).flat()
 }
 
-async function endsIfThere(log: Log, topic: string): Promise<readonly PartitionEnds[]> {
+async function endIfThere(log: Log, topic: string, partition: number): Promise<readonly PartitionEnds[]> {
   try {
-    return await log.ends([topic])
+    return [await endOf(log, topic, partition)]
   } catch (error) {
     if (error instanceof LogError && error.code === 'UNKNOWN_TOPIC') return []
     throw error

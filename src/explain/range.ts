@@ -10,7 +10,8 @@ import type { EventBatch } from '../join/event.ts'
 import { SKIPPED } from '../join/event.ts'
 import type { Rules } from '../join/rules.ts'
 import type { ToldClocks } from '../join/toldClocks.ts'
-import type { Log, PartitionEnds } from '../log/port.ts'
+import { endOf } from '../log/leaderless.ts'
+import type { Log } from '../log/port.ts'
 import { EventLog } from './eventLog.ts'
 import { Lane, stepOf } from './lane.ts'
 import { Rerun } from './rerun.ts'
@@ -70,7 +71,7 @@ export async function joinRange(options: RangeOptions): Promise<RangeResult> {
   const fromMs = timeMs - waitMs - rules.outOfOrdernessMs - Math.min(longestMs, MOST_LOOK_BACK_MS)
   const { origins } = options.readers[0]
   const rerun = new Rerun({ ...options, sources: topics.length, highestMs: asOf.highestMs, origins })
-  const ends = await endsOf(log, topics, partition)
+  const ends = await Promise.all(topics.map((topic) => endOf(log, topic, partition)))
   let isFromLow = true
   let isTrimmed = false
   const lanes: Lane[] = []
@@ -154,9 +155,4 @@ function leastOfOthers(lanes: readonly Lane[], source: number, { state }: Rerun)
 
 function skipFrom(batch: EventBatch, offset: number): void {
   for (let i = batch.count - 1; i >= 0 && batch.offset[i] >= offset; i--) batch.kind[i] = SKIPPED
-}
-
-async function endsOf(log: Log, topics: readonly string[], partition: number): Promise<PartitionEnds[]> {
-  const ends = await log.ends(topics)
-  return topics.map((topic) => ends.find((end) => end.topic === topic && end.partition === partition)!)
 }

@@ -30,6 +30,12 @@ export interface PartitionEnds {
   readonly high: number
 }
 
+/**
+ * `led`: of the partitions that have a leader, without those that have none; for whoever goes on with the others. `all`
+ * fails where one has none, with an error that passes.
+ */
+export type EndsOf = 'all' | 'led'
+
 export interface TopicPartition {
   readonly topic: string
   readonly partition: number
@@ -149,8 +155,8 @@ export interface Log {
   /** Those of the named topics that exist. */
   topics(names: readonly string[]): Promise<readonly TopicInfo[]>
   createTopics(specs: readonly TopicSpec[]): Promise<void>
-  /** Log ends of all partitions of the topics; `askedAtMs` of the caller is what counts for idleness. */
-  ends(topics: readonly string[]): Promise<readonly PartitionEnds[]>
+  /** Log ends of the topics' partitions, of all unless said otherwise; `askedAtMs` of the caller is what counts for idleness. */
+  ends(topics: readonly string[], of?: EndsOf): Promise<readonly PartitionEnds[]>
   committed(group: string, topics: readonly string[]): Promise<readonly Committed[]>
   /** Who is in the group and what each has. Any process may ask, a member or not. */
   members(group: string): Promise<GroupView>

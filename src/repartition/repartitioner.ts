@@ -18,11 +18,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
 import { isPrepared, prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
+import { sourceTopics } from '../cluster/topics.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
 import { Clocks } from '../join/clocks.ts'
 import type { Rules } from '../join/rules.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { endIn, Leaderless } from '../log/leaderless.ts'
 import { whilePassing } from '../log/patience.ts'
 import {
   type CommitEntry,
@@ -36,7 +38,7 @@ import {
 import { BatchedTopic } from '../sinks/batches.ts'
 import { limitOf } from '../sinks/limit.ts'
 import type { Clock } from '../time/clock.ts'
-import { Lanes, type RepartitionView } from './lanes.ts'
+import { type Lane, Lanes, type RepartitionView } from './lanes.ts'
 import { Router } from './router.ts'
 
 const FETCH_BYTES = 512 * 1024
@@ -78,6 +80,7 @@ export class Repartitioner {
     () => (this.isStopped || this.isHeld ? undefined : this.inbox.take(this.progress)),
     ({ source, chunk }) => this.take(source, chunk).catch((error: Error) => this.fail(error)),
   )
+  private readonly leaderless: Leaderless
   private looking: Promise<void> = Promise.resolve()
   private committing: Promise<void> = Promise.resolve()
   private isStopped = false
@@ -93,6 +96,7 @@ export class Repartitioner {
       this.reject = reject
     })
     this.failed.catch(() => {})
+    this.leaderless = new Leaderless({ log, rejoin: () => this.reader.rejoin?.() })
     this.lanes = lanes
     this.writer = writer
     this.clocks = new Clocks(rules, lanes.all.length)
@@ -154,6 +158,7 @@ export class Repartitioner {
   async stop(): Promise<void> {
     if (this.isStopped) return
     this.isStopped = true
+    this.leaderless.wait([])
     await this.pump.run()
     await this.looking
     await this.commitAtLast()
@@ -227,7 +232,7 @@ export class Repartitioner {
   private async look(): Promise<void> {
     const { log, clock, config } = this.options
     const askedAtMs = clock.monotonicMs()
-    for (const { topic, partition, high } of await log.ends(config.pipeline.sources.map((source) => source.topic))) {
+    for (const { topic, partition, high } of await log.ends(sourceTopics(config.pipeline), 'led')) {
       const index = this.lanes.find(topic, partition)
       if (index < 0 || !this.lanes.all[index].isOwned) continue
       const lane = this.lanes.all[index]
@@ -280,19 +285,26 @@ export class Repartitioner {
     }
   }
 
-  /** Kept partitions go on where they are; others start from their commit, or at the beginning. */
+  /**
+   * Kept partitions go on where they are; others start from their commit, or at the beginning. A number that has no leader
+   * in one of the sources is left to a later assignment.
+   */
   private async assigned(numbers: readonly number[]): Promise<readonly StartPosition[]> {
     const { log, config, onTrouble } = this.options
-    const topics = config.pipeline.sources.map(({ topic }) => topic)
-    const ask = () => Promise.all([log.committed(repartitionGroup(config), topics), log.ends(topics)])
+    const topics = sourceTopics(config.pipeline)
+    const group = repartitionGroup(config)
+    const ask = () => Promise.all([log.committed(group, topics), log.ends(topics, 'led')])
     const [committed, ends] = await whilePassing(ask, { isStopped: () => this.isStopped, onTrouble })
+    const isFresh = (lane: Lane): boolean => numbers.includes(lane.partition) && !lane.isOwned
+    const leaderless = this.lanes.all.filter((lane) => isFresh(lane) && endIn(ends, lane) === undefined)
+    this.leaderless.wait(leaderless)
+    const left = new Set(leaderless.map(({ partition }) => partition))
     for (const [index, lane] of this.lanes.all.entries()) {
-      const isOwned = numbers.includes(lane.partition)
+      const isOwned = numbers.includes(lane.partition) && !left.has(lane.partition)
       if (!isOwned) this.inbox.forget(index)
       if (isOwned && !lane.isOwned) {
         const at = committed.find((one) => one.topic === lane.topic && one.partition === lane.partition)
-        const end = ends.find((one) => one.topic === lane.topic && one.partition === lane.partition)!
-        lane.position = this.startOf(at?.offset ?? -1, end.low, lane)
+        lane.position = this.startOf(at?.offset ?? -1, endIn(ends, lane)!.low, lane)
         this.clocks.highestMs[index] = highestIn(at?.metadata ?? '')
       }
       if (!isOwned || !lane.isOwned) this.clocks.behind(index)

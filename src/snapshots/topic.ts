@@ -9,6 +9,7 @@
  * Invariants: a snapshot is published by its last frame, which is appended when all others are durable. What a longer
  * snapshot left in the same slot is deleted (by records without a value) before that.
  */
+import { endOf } from '../log/leaderless.ts'
 import type { Log, Writer } from '../log/port.ts'
 import { RecordBatchBuilder } from '../log/recordBatch/builder.ts'
 import { isEnd } from './format.ts'
@@ -61,9 +62,9 @@ export class TopicSnapshots implements SnapshotStore {
 
   /** The last records of the snapshots that were published, the newest first. */
   private async lasts(partition: number): Promise<Placed[]> {
-    const ends = (await this.log.ends([this.topic])).find((end) => end.partition === partition)
+    const { low, high } = await endOf(this.log, this.topic, partition)
     const found: Placed[] = []
-    for (let to = ends?.high ?? 0, low = ends?.low ?? 0; found.length < KEPT && to > low; ) {
+    for (let to = high; found.length < KEPT && to > low; ) {
       const last = await this.lastBefore(partition, low, to)
       if (last === undefined) break
       if (isEnd(last.frame)) found.push(last)

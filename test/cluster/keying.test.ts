@@ -100,6 +100,22 @@ describe('keying', () => {
     expect((await check({ group: GROUP })).some((finding) => finding.state === 'problem')).toBe(true)
   })
 
+  it('is a warning where a partition has no leader, and the others are judged as ever', async () => {
+    await writeHome('views')
+    await write('views', 1, [event(stray)])
+    const ends: Log['ends'] = async (topics) => (await log.ends(topics)).filter(({ partition }) => partition !== 2)
+    const findings = await check({ log: Object.assign(Object.create(log) as Log, { ends }) })
+    const problems = findings.filter((finding) => finding.state === 'problem')
+    expect(
+      problems.map(({ message }) => /partition 1 offset \d+: belongs in partition (\d)/.exec(message)?.[1]),
+    ).toEqual([String(home(stray))])
+    expect(findings.filter((finding) => finding.state === 'warning').map(({ message }) => message)).toEqual(
+      ['views', 'clicks'].map(
+        (topic) => `topic ${topic} partition 2: its last records cannot be read: it has no leader`,
+      ),
+    )
+  })
+
   it('is a warning where the records cannot be read', async () => {
     await write('views', 1, [event(stray)])
     const readRange = () => {

@@ -2,6 +2,7 @@
  * From kafkajs's errors to the port's: what the caller should do decides the code. A broker's text may go into a message;
  * credentials never do, since kafkajs keeps them out of its errors.
  */
+import { noLeader } from '../leaderless.ts'
 import { LogError, type LogErrorCode } from '../port.ts'
 import type { KafkaError } from './internals.ts'
 
@@ -91,6 +92,11 @@ export function isFencing(error: unknown): boolean {
 export function unknownPartition(topic: string, partition: number): LogError {
   const error = new LogError('UNKNOWN_TOPIC', `${topic}/${partition} does not exist`)
   return Object.assign(error, { type: 'UNKNOWN_TOPIC_OR_PARTITION', retriable: true })
+}
+
+/** As a broker would tell it. */
+export function leaderNotAvailable(topic: string, partition: number): LogError {
+  return Object.assign(noLeader({ topic, partition }), { type: 'LEADER_NOT_AVAILABLE', retriable: true })
 }
 
 export const isUnknownTopic = (error: unknown): boolean => rootCause(error).type === 'UNKNOWN_TOPIC_OR_PARTITION'

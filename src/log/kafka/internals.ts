@@ -154,7 +154,13 @@ export interface Broker {
   }): Promise<{ responses: { topicName: string; partitions: FetchedPartition[] }[] }>
   produce(request: ProduceArguments): Promise<ProduceAnswer>
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>
-  metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: unknown[] }[] }>
+  metadata(topics: string[]): Promise<{ topicMetadata: { topic: string; partitionMetadata: PartitionMetadata[] }[] }>
+}
+
+export interface PartitionMetadata {
+  readonly partitionId: number
+  /** Of a broker; -1 where there is none (patch.ts). */
+  readonly leader: number
 }
 
 export interface Cluster {
@@ -164,7 +170,7 @@ export interface Cluster {
   refreshMetadata(): Promise<void>
   refreshMetadataIfNecessary(): Promise<void>
   addMultipleTargetTopics(topics: string[]): Promise<void>
-  findTopicPartitionMetadata(topic: string): { partitionId: number; leader: number }[]
+  findTopicPartitionMetadata(topic: string): PartitionMetadata[]
   findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
   findBroker(node: { nodeId: string }): Promise<Broker>
   findGroupCoordinator(of: { groupId: string; coordinatorType?: number }): Promise<Broker>

@@ -15,6 +15,7 @@ import type { KafkaConfig } from '../../config/model.ts'
 import type { RawChunk } from '../chunk.ts'
 import {
   type Committed,
+  type EndsOf,
   type GroupView,
   type Log,
   LogError,
@@ -95,8 +96,8 @@ class KafkaLog implements Log {
     return this.topicsOf.create(specs)
   }
 
-  ends(topics: readonly string[]): Promise<readonly PartitionEnds[]> {
-    return this.lookup.ends(topics)
+  ends(topics: readonly string[], of?: EndsOf): Promise<readonly PartitionEnds[]> {
+    return this.lookup.ends(topics, of)
   }
 
   /** Trap: kafkajs asks with a version that does not wait for pending transactional commits; see SEMANTICS section 6. */

@@ -2,9 +2,9 @@
  * Connections to the leaders of topic partitions, for appends: where a batch is to be sent, and what is done after a
  * request failed in a way that may pass.
  */
-import { rootCause, toLogError, unknownPartition } from './errors.ts'
-import type { Broker, Client, Cluster } from './internals.ts'
-import { createCluster } from './patch.ts'
+import { leaderNotAvailable, rootCause, toLogError, unknownPartition } from './errors.ts'
+import type { Broker, Client, Cluster, PartitionMetadata } from './internals.ts'
+import { createCluster, hasLeader } from './patch.ts'
 
 const READ_COMMITTED = 1
 const METADATA_MAX_AGE_MS = 300_000
@@ -28,13 +28,10 @@ export class Leaders {
     }
   }
 
-  /** Undefined where it is not known yet. */
+  /** Undefined where it is not known yet, and where there is none. */
   leaderOf(topic: string, partition: number): number | undefined {
-    try {
-      return this.cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)?.leader
-    } catch {
-      return undefined
-    }
+    const known = this.metadataOf(topic, partition)
+    return known !== undefined && hasLeader(known) ? known.leader : undefined
   }
 
   /** The leader of the first of the places, which are all its own. */
@@ -42,9 +39,10 @@ export class Leaders {
     await this.cluster.addMultipleTargetTopics([...new Set(places.map(({ topic }) => topic))])
     await this.cluster.refreshMetadataIfNecessary()
     const [{ topic, partition }] = places
-    const leader = this.leaderOf(topic, partition)
-    if (leader === undefined) throw unknownPartition(topic, partition)
-    return this.cluster.findBroker({ nodeId: String(leader) })
+    const known = this.metadataOf(topic, partition)
+    if (known === undefined) throw unknownPartition(topic, partition)
+    if (!hasLeader(known)) throw leaderNotAvailable(topic, partition)
+    return this.cluster.findBroker({ nodeId: String(known.leader) })
   }
 
   /** A connection that was closed is no longer used. */
@@ -59,6 +57,14 @@ export class Leaders {
 
   close(): Promise<void> {
     return this.cluster.disconnect()
+  }
+
+  private metadataOf(topic: string, partition: number): PartitionMetadata | undefined {
+    try {
+      return this.cluster.findTopicPartitionMetadata(topic).find(({ partitionId }) => partitionId === partition)
+    } catch {
+      return undefined
+    }
   }
 }
 

@@ -8,9 +8,9 @@
  * How it fails: a call rejects with a LogError after some tries; an absent broker is tried again for about a quarter of a
  * minute, an offset that is gone is not.
  */
-import { LogError, type PartitionEnds } from '../port.ts'
+import { type EndsOf, LogError, type PartitionEnds } from '../port.ts'
 import { RETRY } from './client.ts'
-import { isPassing, isUnknownTopic, rootCause, toLogError, unknownPartition } from './errors.ts'
+import { isPassing, isUnknownTopic, leaderNotAvailable, rootCause, toLogError, unknownPartition } from './errors.ts'
 import type { Client, Cluster, FetchedPartition } from './internals.ts'
 import { createCluster, createRetry } from './patch.ts'
 import { UNKNOWN_TOPIC_TRIES } from './persist.ts'
@@ -39,7 +39,7 @@ export class Lookup {
     await this.trying('connecting to the brokers', () => this.cluster.connect())
   }
 
-  async ends(topics: readonly string[]): Promise<readonly PartitionEnds[]> {
+  async ends(topics: readonly string[], of: EndsOf = 'all'): Promise<readonly PartitionEnds[]> {
     if (topics.length === 0) return []
     return this.trying(`asking for the log ends of ${topics.join(', ')}`, async () => {
       await this.know(topics)
@@ -48,9 +48,12 @@ export class Lookup {
       const lows = await this.offsets(asked, true)
       const highs = await this.offsets(asked, false)
       return asked.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition }) => {
+        partitions.flatMap(({ partition }) => {
           const key = keyOf(topic, partition)
-          return { topic, partition, low: lows.get(key) ?? 0, high: highs.get(key) ?? 0 }
+          const [low, high] = [lows.get(key), highs.get(key)]
+          if (low !== undefined && high !== undefined) return [{ topic, partition, low, high }]
+          if (of === 'all') throw leaderNotAvailable(topic, partition)
+          return []
         }),
       )
     })
@@ -100,6 +103,7 @@ export class Lookup {
     await this.know([topic])
     const [nodeId] = Object.keys(this.cluster.findLeaderForPartitions(topic, [partition]))
     if (nodeId === undefined) throw unknownPartition(topic, partition)
+    if (Number(nodeId) < 0) throw leaderNotAvailable(topic, partition)
     const broker = await this.cluster.findBroker({ nodeId })
     const { responses } = await broker.fetch({
       isolationLevel: READ_COMMITTED,

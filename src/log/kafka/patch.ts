@@ -16,6 +16,8 @@
  *    copied, and one whose memory went back (frames.ts) is not looked at again.
  * 9. Where some partitions of a produce request were refused, the error carries the whole answer: what was taken is not
  *    sent again.
+ * 10. A partition without a leader (-1) fails no answer about topics: it would take all partitions of all topics asked
+ *    for along. Such an answer is soon asked for again, and nobody is asked where such a partition ends.
  *
  * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
  */
@@ -33,6 +35,7 @@ import type {
   FetchedMessage,
   FlexibleDecoder,
   FlexibleEncoder,
+  PartitionMetadata,
   PartlyRefused,
   ProduceAnswer,
   ProduceArguments,
@@ -45,6 +48,9 @@ const DECODE_MESSAGES = 'protocol/requests/fetch/v4/decodeMessages'
 const BATCH = 'consumer/batch'
 const PRODUCE = 'protocol/requests/produce/v3/request'
 const PRODUCED = 'protocol/requests/produce/v3/response'
+const METADATA = 'protocol/requests/metadata/v0/response'
+/** After an answer in which a partition has no leader. */
+const ASK_AGAIN_AFTER_MS = 1_000
 /** Survives a second evaluation of this file in one process, as test runners do it. */
 const PATCHED = Symbol.for('postview.kafkajs')
 
@@ -72,6 +78,8 @@ export async function decodeByKafkaJs(raw: Buffer): Promise<FetchedMessage[]> {
 export const filterAborted = load<
   (batch: { messages: FetchedMessage[]; abortedTransactions: readonly AbortedTransaction[] }) => FetchedMessage[]
 >('consumer/filterAbortedMessages')
+
+export const hasLeader = ({ leader }: PartitionMetadata): boolean => leader >= 0
 
 /** Parts of kafkajs's protocol, for requests that it does not know. */
 export const wire = {
@@ -104,6 +112,7 @@ function patch(): Originals {
     'protocol/requests/fetch/v4/response',
     'protocol/requests/produce/v4/request',
     'protocol/requests/produce/v4/response',
+    'protocol/requests/metadata/v1/response',
   ]) {
     if (cached(path) !== undefined)
       throw new Error('kafkajs was loaded before src/log/kafka/patch.ts, which must be first')
@@ -113,8 +122,10 @@ function patch(): Originals {
   replace(BATCH, batchWithAborted(load(BATCH)))
   replace(PRODUCE, produceRequest(load(PRODUCE)))
   replace(PRODUCED, produceResponse(load(PRODUCED)))
+  replace(METADATA, metadataResponse(load(METADATA)))
   patchGroup()
   patchConnection()
+  patchCluster()
   return { decodeMessages }
 }
 
@@ -211,6 +222,60 @@ function requestSizeBytes({ topicData }: ProduceArguments): number {
     for (const { messages } of partitions) sizeBytes += 16 + messages[0].prebuilt.length
   }
   return sizeBytes
+}
+
+interface Metadata {
+  readonly topicMetadata: readonly { readonly partitionMetadata: readonly PartitionMetadata[] }[]
+}
+
+interface MetadataResponse {
+  readonly parse: (answer: Metadata) => Promise<Metadata>
+}
+
+/** Change 10. All later versions of the answer are parsed as this one, which still fails for a topic that has an error. */
+function metadataResponse({ parse, ...rest }: MetadataResponse): MetadataResponse {
+  const parseTopics = async (answer: Metadata): Promise<Metadata> => {
+    await parse({ ...answer, topicMetadata: answer.topicMetadata.map((one) => ({ ...one, partitionMetadata: [] })) })
+    return answer
+  }
+  return { ...rest, parse: parseTopics }
+}
+
+interface PoolPrototype {
+  /** Null once the connection is closed. */
+  metadata: Metadata | null
+  metadataExpireAt: number
+  refreshMetadata(topics: readonly string[]): Promise<void>
+}
+
+/** Change 10. */
+function patchCluster(): void {
+  const pool = load<{ prototype: PoolPrototype }>('cluster/brokerPool').prototype
+  const refresh = pool.refreshMetadata
+  pool.refreshMetadata = async function (topics) {
+    await refresh.call(this, topics)
+    const isWhole = this.metadata?.topicMetadata.every(({ partitionMetadata }) => partitionMetadata.every(hasLeader))
+    if (isWhole === false) this.metadataExpireAt = Math.min(this.metadataExpireAt, Date.now() + ASK_AGAIN_AFTER_MS)
+  }
+  const cluster = load<{ prototype: Pick<Cluster, 'fetchTopicsOffset'> }>('cluster/index').prototype
+  const ends = cluster.fetchTopicsOffset
+  cluster.fetchTopicsOffset = async function (this: Cluster, topics) {
+    const led = topics.map((each) => {
+      const known = new Set(
+        this.findTopicPartitionMetadata(each.topic)
+          .filter(hasLeader)
+          .map(({ partitionId }) => partitionId),
+      )
+      return { ...each, partitions: each.partitions.filter(({ partition }) => known.has(partition)) }
+    })
+    const answers = await ends.call(this, led)
+    // Trap: kafkajs's consumer looks into the answer for each topic that it named.
+    const told = new Set(answers.map(({ topic }) => topic))
+    return [
+      ...answers,
+      ...topics.filter(({ topic }) => !told.has(topic)).map(({ topic }) => ({ topic, partitions: [] })),
+    ]
+  }
 }
 
 interface GroupPrototype {

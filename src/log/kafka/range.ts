@@ -67,7 +67,7 @@ async function fetchSome(lookup: Lookup, range: Range, from: number): Promise<Ra
 
 async function explain(lookup: Lookup, { topic, partition }: Range, from: number, error: unknown): Promise<never> {
   if (!(error instanceof LogError) || error.code !== 'OUT_OF_RANGE') throw error
-  const end = (await lookup.ends([topic])).find((each) => each.partition === partition)
+  const end = (await lookup.ends([topic], 'led')).find((each) => each.partition === partition)
   throw end === undefined ? error : rangeError(topic, partition, from, end.low, end.high)
 }
 

@@ -244,8 +244,10 @@ export class KafkaReader implements Reader {
 
   private async outOfRange(topic: string, partition: number): Promise<void> {
     const position = this.membership.positionOf(topic, partition) ?? -1
-    const ends = await this.parts.lookup.ends([topic])
-    const { low, high } = ends.find((end) => end.partition === partition) ?? { low: 0, high: 0 }
+    const ends = await this.parts.lookup.ends([topic], 'led')
+    const end = ends.find((each) => each.partition === partition)
+    if (end === undefined) return
+    const { low, high } = end
     if (position >= low && position <= high && ++this.rangeTries <= RANGE_TRIES) return
     const error = rangeError(topic, partition, position, low, high)
     this.fail(error, 'reading')

@@ -31,3 +31,37 @@ describe('a partition of which the brokers know no leader', () => {
     expect(asked()).toBe(6)
   })
 })
+
+describe('a partition without a leader', () => {
+  /** Of a topic whose partition 1 has no leader until its metadata was asked for so often. */
+  function endsOf(ledAfter: number): Lookup {
+    let asked = 0
+    const cluster = {
+      addMultipleTargetTopics: async () => {},
+      refreshMetadataIfNecessary: async () => {},
+      refreshMetadata: async () => void asked++,
+      findTopicPartitionMetadata: () => [0, 1].map((partitionId) => ({ partitionId })),
+      fetchTopicsOffset: async ([{ topic, partitions, fromBeginning }]: Asked[]) => {
+        const led = partitions.filter(({ partition }) => partition === 0 || asked >= ledAfter)
+        return [{ topic, partitions: led.map((each) => ({ ...each, offset: fromBeginning ? '3' : '8' })) }]
+      },
+    }
+    return new Lookup({ [Symbol('private:Kafka:createCluster')]: () => cluster } as unknown as Client)
+  }
+
+  interface Asked {
+    readonly topic: string
+    readonly partitions: readonly { readonly partition: number }[]
+    readonly fromBeginning: boolean
+  }
+
+  const first = { topic: 'away', partition: 0, low: 3, high: 8 }
+
+  it('is left out of the ends where that is asked for', async () => {
+    expect(await endsOf(2).ends(['away'], 'led')).toEqual([first])
+  })
+
+  it('is waited for where all ends are', async () => {
+    expect(await endsOf(2).ends(['away'])).toEqual([first, { ...first, partition: 1 }])
+  })
+})
