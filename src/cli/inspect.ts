@@ -28,8 +28,8 @@ function surfaceOf(options: Options): Surface {
     screen: () => screenOf(process.stdout, process.env),
     write: (text) => void process.stdout.write(text),
     signal: readerLeft,
-    onFailure: () => {
-      process.exitCode = 1
+    onAnswer: (isFailure) => {
+      process.exitCode = isFailure ? 1 : 0
     },
   }
 }

@@ -12,7 +12,9 @@ const HIDDEN = '(hidden)'
 export function addConfigRoute(app: FastifyInstance, { node }: Inside): void {
   app.get('/config', { config: { hasNoIds: true } }, async () => {
     const { pipeline, node: own, folder } = node.config
-    return { folder, node: withoutSecrets(own), pipeline: withoutSecrets(pipeline) }
+    // Which sources belong together is seen by their topics: the rest is as it was written.
+    const { sections: _, ...told } = pipeline
+    return { folder, node: withoutSecrets(own), pipeline: withoutSecrets(told) }
   })
 }
 

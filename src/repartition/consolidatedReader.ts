@@ -6,8 +6,8 @@
  * source's own number below. An engagement's payload has the record's headers behind its value (origin.ts). What a reader
  * encoded anew lies behind a copy of the chunk's bytes, in a buffer made for that chunk.
  *
- * How it fails: a record of no known origin, or that was cut, is refused with the reason, as any that cannot be read; a
- * clock of a topic that is none of the sources is passed over.
+ * How it fails: a record of no known origin, or that was refused or cut when it was rewritten, is refused with the reason,
+ * as any that cannot be read; a clock of a topic that is none of the sources is passed over.
  */
 import { append, newByteBuffer } from '../codec/byteBuffer.ts'
 import type { ByteBuffer, Origins, Place, SourceReader, WriterSchema } from '../codec/port.ts'
@@ -15,7 +15,7 @@ import type { AvroSchema } from '../config/model.ts'
 import { CLOCK, ENGAGEMENT, EventBatch, REFUSED } from '../join/event.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
-import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, splitOrigin, TOO_LARGE, topicOf } from './origin.ts'
+import { CLOCKS, decodeClocks, decodeOrigin, ORIGIN, REFUSED_BECAUSE, splitOrigin, topicOf } from './origin.ts'
 
 const SOURCE_BITS = 27
 const WRITER_MASK = 2 ** SOURCE_BITS - 1
@@ -102,7 +102,7 @@ export class ConsolidatedReader implements SourceReader {
 
   private sourceAt(chunk: RawChunk, i: number, into: EventBatch | undefined): number | undefined {
     for (const [name, value] of headersOf(chunk, i)) {
-      if (name === TOO_LARGE && value !== null) {
+      if (name === REFUSED_BECAUSE && value !== null) {
         into?.refuse(i, value.toString())
         return undefined
       }

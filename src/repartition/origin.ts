@@ -19,7 +19,8 @@ import { Cursor, Malformed } from '../log/recordBatch/cursor.ts'
 
 export const ORIGIN = 'origin'
 export const CLOCKS = 'clocks'
-export const TOO_LARGE = 'refused'
+/** Why the record is a dead letter, as who rewrote it found: it is decided there, once. */
+export const REFUSED_BECAUSE = 'refused'
 
 /** The number of headers, and the name's length and text, as Kafka encodes them where this is the only one. */
 const LONE_ORIGIN = Buffer.from(`\x02${String.fromCharCode(2 * ORIGIN.length)}${ORIGIN}`)

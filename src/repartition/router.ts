@@ -19,9 +19,11 @@ import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { BatchedTopic } from '../sinks/batches.ts'
 import { cutTo } from '../sinks/cut.ts'
 import type { Lane } from './lanes.ts'
-import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN, TOO_LARGE } from './origin.ts'
+import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN, REFUSED_BECAUSE } from './origin.ts'
 
 /** Told again though unchanged: whoever begins to read learns where everybody is. */
+/** A reason may quote the record. */
+const REASON_CHARS = 4096
 const TELL_ALL_EVERY_MS = 1000
 
 export interface RouterOptions {
@@ -110,19 +112,25 @@ export class Router {
     const value = chunk.bytes
     const valueAt = chunk.valueAt[i]
     const valueLength = chunk.valueLength[i]
-    const refusal = out.refusal(key, keyAt, keyLength, value, valueAt, valueLength, headers)
+    const told = isRead ? headers : [this.because(batch.refusals.get(i)!), ...headers]
+    const refusal = out.refusal(key, keyAt, keyLength, value, valueAt, valueLength, told)
     if (refusal === undefined) {
-      out.add(partition, chunk.stampMs[i], key, keyAt, keyLength, value, valueAt, valueLength, headers)
+      out.add(partition, chunk.stampMs[i], key, keyAt, keyLength, value, valueAt, valueLength, told)
       return true
     }
     const cut = cutTo(out.roomBytes, {
       key: keyLength < 0 ? null : key.subarray(keyAt, keyAt + keyLength),
       value: valueLength < 0 ? null : value.subarray(valueAt, valueAt + valueLength),
-      headers: [[TOO_LARGE, Buffer.from(refusal)], ...headers],
+      headers: [this.because(refusal), ...told],
     })
     const sizes = [cut.key?.length ?? -1, cut.value?.length ?? -1] as const
     out.add(partition, chunk.stampMs[i], cut.key, 0, sizes[0], cut.value, 0, sizes[1], cut.headers)
     return false
+  }
+
+  /** Whoever joins goes by it: it may know a schema by then that was not there yet, and look for the key that is missing. */
+  private because(reason: string): RecordHeader {
+    return [REFUSED_BECAUSE, Buffer.from(reason.slice(0, REASON_CHARS))]
   }
 }
 

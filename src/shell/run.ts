@@ -15,8 +15,8 @@ export interface Surface {
   readonly ask: Ask
   readonly screen: () => Screen
   readonly write: (text: string) => void
-  /** Told of an answer that tells a failure. */
-  readonly onFailure?: () => void
+  /** Told of each answer whether it tells a failure. */
+  readonly onAnswer?: (isFailure: boolean) => void
   /** Ends what repeats. */
   readonly signal?: AbortSignal
 }
@@ -97,7 +97,7 @@ async function once(command: ShellCommand, path: string, options: Options, surfa
   const answer = (await surface.ask(path)) as never
   const text = answerText(answer, options.json === true, (shown) => command.render(shown, surface.screen()))
   surface.write(`${before}${text}\n`)
-  if (command.isFailure?.(answer) === true) surface.onFailure?.()
+  surface.onAnswer?.(command.isFailure?.(answer) === true)
   return answer
 }
 
