@@ -27,9 +27,8 @@ interface Lane {
   readonly builder: RecordBatchBuilder
   bufferedBytes: number
   sending: Promise<void>
-  /** Rejects when the lane is. */
-  readonly discarded: Promise<never>
-  discard(): void
+  /** Rejects what is under way, each for as long as it is. */
+  readonly waiting: Set<(error: Error) => void>
 }
 
 export interface BatchedTopicOptions {
@@ -111,11 +110,15 @@ export class BatchedTopic {
     if (lane.builder.count === 0) return
     const sizeBytes = lane.builder.sizeBytes
     const batch = lane.builder.finish()
-    const sent = this.writer.append(this.topic, partition, batch).then((baseOffset) => {
+    const appended = this.writer.append(this.topic, partition, batch).then((baseOffset) => {
       // Of a lane that was discarded nothing counts any more.
       if (this.lanes.get(partition) !== lane) return
       this.buffered(lane, -sizeBytes)
       this.onAppended?.(partition, baseOffset, batch.count)
+    })
+    const sent = new Promise<void>((resolve, reject) => {
+      lane.waiting.add(reject)
+      void appended.then(resolve, reject).finally(() => lane.waiting.delete(reject))
     })
     // Both are awaited: an earlier failure is not hidden by a later success.
     lane.sending = Promise.all([lane.sending, sent]).then(() => {})
@@ -125,8 +128,7 @@ export class BatchedTopic {
   async flush(partition?: number): Promise<void> {
     if (partition !== undefined) {
       this.push(partition)
-      const { sending, discarded } = this.lane(partition)
-      await Promise.race([sending, discarded])
+      await this.lane(partition).sending
       return
     }
     await Promise.all([...this.lanes.keys()].map((p) => this.flush(p)))
@@ -138,7 +140,8 @@ export class BatchedTopic {
     if (lane === undefined) return
     this.bufferedBytes -= lane.bufferedBytes
     this.lanes.delete(partition)
-    lane.discard()
+    const error = new LogError('CLOSED', `${this.topic}/${partition}: the partition is given up`)
+    for (const reject of lane.waiting) reject(error)
   }
 
   private buffered(lane: Lane, bytes: number): void {
@@ -146,21 +149,12 @@ export class BatchedTopic {
     this.bufferedBytes += bytes
   }
 
-  private discarding(partition: number): Pick<Lane, 'discarded' | 'discard'> {
-    let discard: () => void = () => {}
-    const discarded = new Promise<never>((_, reject) => {
-      discard = () => reject(new LogError('CLOSED', `${this.topic}/${partition}: the partition is given up`))
-    })
-    discarded.catch(() => {})
-    return { discarded, discard }
-  }
-
   private lane(partition: number): Lane {
     let lane = this.lanes.get(partition)
     if (lane === undefined) {
       const isSealed = this.writer.isSealing !== true
       const builder = new RecordBatchBuilder({ compression: this.compression, isSealed })
-      lane = { builder, bufferedBytes: 0, sending: Promise.resolve(), ...this.discarding(partition) }
+      lane = { builder, bufferedBytes: 0, sending: Promise.resolve(), waiting: new Set() }
       this.lanes.set(partition, lane)
     }
     return lane

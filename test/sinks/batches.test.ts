@@ -57,6 +57,39 @@ describe('a record larger than its topic takes of what is not compressed', () =>
   })
 })
 
+describe('a partition that is given up', () => {
+  const value = Buffer.from('v')
+
+  test('rejects whoever waits for what is under way, and is as new', async () => {
+    let answer: (offset: number) => void = () => {}
+    const append = () => new Promise<number>((resolve) => void (answer = resolve))
+    const topic = new BatchedTopic('samples', 'none', { append, close: async () => {} })
+    topic.add(0, 1, KEY, 0, KEY.length, value, 0, value.length)
+    const waiting = topic.flush(0)
+    topic.discard(0)
+    await expect(waiting).rejects.toMatchObject({ code: 'CLOSED', message: 'samples/0: the partition is given up' })
+    expect(topic.bufferedBytes).toBe(0)
+    await topic.flush(0)
+    topic.add(0, 1, KEY, 0, KEY.length, value, 0, value.length)
+    const again = topic.flush(0)
+    answer(0)
+    await again
+  })
+
+  test('has nothing kept for it of what was answered: one is held for days', async () => {
+    const { topic, add } = topicOf('none', taking(10_000))
+    const lanes: ReadonlyMap<number, { waiting: ReadonlySet<unknown> }> = Reflect.get(topic, 'lanes')
+    for (let k = 0; k < 20; k++) {
+      add(value)
+      const flushed = topic.flush(0)
+      expect(lanes.get(0)!.waiting.size).toBe(1)
+      await flushed
+    }
+    await new Promise(setImmediate)
+    expect(lanes.get(0)!.waiting.size).toBe(0)
+  })
+})
+
 const COMPRESSIONS: readonly Compression[] = ['none', 'lz4', 'gzip', 'snappy']
 const anyValue = fc
   .record({ bytes: fc.integer({ min: 0, max: 12_000 }), isNoise: fc.boolean(), seed: fc.nat() })
