@@ -150,6 +150,8 @@ export class SnapshotSchedule implements StoreWatcher {
     this.options.snapshots?.waiting.delete(this.options.partition)
     this.take?.cancel()
     await within(this.running, STOP_WAIT_MS)
+    const { snapshots: shared } = this.options
+    if (shared?.taking === this) shared.taking = undefined
   }
 
   private async run(take: SnapshotTake, batchNumber: number, shared: SharedSnapshots): Promise<void> {

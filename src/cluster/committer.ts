@@ -68,9 +68,8 @@ export class Committer {
     return this.next(async () => {
       const untilMs = performance.now() + patienceMs
       // What was captured before stands for less than is joined by now.
-      const isOfBefore = this.captured.size > 0
-      const isAll = await this.run(patienceMs)
-      return isOfBefore ? this.run(Math.max(0, untilMs - performance.now())) : isAll
+      if (this.captured.size > 0) await this.run(patienceMs / 2, true)
+      return this.run(Math.max(0, untilMs - performance.now()), true)
     })
   }
 
@@ -80,10 +79,13 @@ export class Committer {
     return done
   }
 
-  private async run(patienceMs: number): Promise<boolean> {
+  /** `isLast`: what was waited for in earlier runs is waited for again. */
+  private async run(patienceMs: number, isLast = false): Promise<boolean> {
     const startedMs = performance.now()
+    const before = new Set(this.captured.values())
     const all = this.capture()
-    await within(Promise.all(all.map((one) => one.settled)), patienceMs)
+    const awaited = isLast ? all : all.filter((one) => !before.has(one))
+    await within(Promise.all(awaited.map((one) => one.settled)), patienceMs)
     const ready = this.takeReady(all)
     const isAll = all.every((one) => one.isDurable)
     if (ready.length === 0) return isAll

@@ -9,7 +9,7 @@ import type { Durations } from '../time/durations.ts'
 
 /** How long output is waited for before a rebalance and a stop: what is not durable then is made again by the next owner. */
 export const REVOKE_PATIENCE_MS = 10_000
-export const STOP_PATIENCE_MS = 5_000
+export const STOP_PATIENCE_MS = 3_000
 
 export interface Delivery {
   /** Where all output goes. */

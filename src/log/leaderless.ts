@@ -36,9 +36,15 @@ export class Leaderless {
     // What the log does not answer now it answers the next time.
     const ends = await this.options.log.ends(topics, 'led').catch(() => [])
     if (this.waiting !== partitions) return
-    if (partitions.some((partition) => endIn(ends, partition) !== undefined)) this.options.rejoin()
+    if (isOneBack(partitions, ends)) this.options.rejoin()
     else this.wait(partitions)
   }
+}
+
+/** A partition number is of use once it has a leader in every topic where it had none. */
+function isOneBack(partitions: readonly TopicPartition[], ends: readonly PartitionEnds[]): boolean {
+  const away = partitions.filter((place) => endIn(ends, place) === undefined)
+  return partitions.some(({ partition }) => away.every((other) => other.partition !== partition))
 }
 
 export function endIn(ends: readonly PartitionEnds[], { topic, partition }: TopicPartition): PartitionEnds | undefined {

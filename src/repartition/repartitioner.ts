@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Inbox } from '../actors/inbox.ts'
 import { isPrepared, prepared } from '../actors/preparing.ts'
 import { Pump } from '../actors/pump.ts'
+import { REVOKE_PATIENCE_MS } from '../cluster/delivery.ts'
 import { sourceTopics } from '../cluster/topics.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -38,6 +39,7 @@ import {
 import { BatchedTopic } from '../sinks/batches.ts'
 import { limitOf } from '../sinks/limit.ts'
 import type { Clock } from '../time/clock.ts'
+import { within } from '../time/within.ts'
 import { type Lane, Lanes, type RepartitionView } from './lanes.ts'
 import { Router } from './router.ts'
 
@@ -45,6 +47,8 @@ const FETCH_BYTES = 512 * 1024
 const FETCH_WAIT_MS = 250
 const LOOK_EVERY_MS = 250
 const LAST_COMMIT_MS = 3_000
+/** Output that is not durable after it is waited for in the next commits. */
+const COMMIT_PATIENCE_MS = 1_000
 const VERSION = 1
 
 export interface RepartitionerOptions {
@@ -191,7 +195,13 @@ export class Repartitioner {
     this.records += this.router.route(lane, index, chunk, this.clocks, clock.wallMs())
     lane.position = chunk.nextOffset
     if (this.inbox.bytes === 0) this.tell()
-    if (this.out.bufferedBytes > config.node.memory.outputBytes) await this.out.flush()
+    if (this.out.bufferedBytes > config.node.memory.outputBytes) await this.drained()
+  }
+
+  /** What was written is durable: a rebalance and a stop do not wait for that. */
+  private async drained(): Promise<void> {
+    const flushed = this.out.flush().then(() => true)
+    while (!this.isStopped && !this.isHeld && (await within(flushed, LOOK_EVERY_MS)) !== true);
   }
 
   /** Until its reader knows what the chunk's records were written by; the others go on. */
@@ -225,7 +235,7 @@ export class Repartitioner {
       await this.look().catch((error: Error) => this.options.onTrouble(error))
       if (clock.monotonicMs() - committedAtMs < config.node.commitEveryMs) continue
       committedAtMs = clock.monotonicMs()
-      await this.commit()
+      await this.commit(COMMIT_PATIENCE_MS)
     }
   }
 
@@ -247,19 +257,20 @@ export class Repartitioner {
   private async revoking(): Promise<void> {
     this.isHeld = true
     await this.pump.run()
-    await this.commit()
+    await this.commit(REVOKE_PATIENCE_MS)
   }
 
   /** Before it leaves: in the middle of a rebalance a commit is refused, and what was written would be written again. */
   private async commitAtLast(): Promise<void> {
     const { clock } = this.options
     const untilMs = clock.monotonicMs() + LAST_COMMIT_MS
-    while (!(await this.commit()) && clock.monotonicMs() < untilMs) await sleep(LOOK_EVERY_MS)
+    const left = (): number => Math.max(0, untilMs - clock.monotonicMs())
+    while (!(await this.commit(left())) && left() > 0) await sleep(LOOK_EVERY_MS)
   }
 
-  /** False: it was refused. */
-  private commit(): Promise<boolean> {
-    const done = this.committing.then(() => this.commitNow())
+  /** False: it was refused, or what it stands for was not durable in time. */
+  private commit(patienceMs: number): Promise<boolean> {
+    const done = this.committing.then(() => this.commitNow(patienceMs))
     this.committing = done.then(
       () => {},
       (error: Error) => this.fail(error),
@@ -267,14 +278,15 @@ export class Repartitioner {
     return done.catch(() => true)
   }
 
-  private async commitNow(): Promise<boolean> {
+  private async commitNow(patienceMs: number): Promise<boolean> {
     const entries: CommitEntry[] = this.lanes.all.flatMap(({ isOwned, topic, partition, position }, index) => {
       const highestMs = this.clocks.highestMs[index]
       const metadata = JSON.stringify({ v: VERSION, h: Number.isFinite(highestMs) ? highestMs : null })
       return isOwned ? [{ topic, partition, offset: position, metadata }] : []
     })
     if (entries.length === 0) return true
-    await this.out.flush()
+    const flushed = this.out.flush().then(() => true)
+    if ((await within(flushed, patienceMs)) !== true) return false
     try {
       await this.reader.commit(entries)
       return true

@@ -40,6 +40,21 @@ it('asks the group again once, when one of them has a leader', async () => {
   expect(rejoins).toBe(1)
 })
 
+it('asks it once a number has a leader wherever it had none, and not for each', async () => {
+  const ends = vi.fn(async (topics: readonly string[]) =>
+    topics.map((topic) => ({ topic, partition: 1, low: 0, high: 1 })),
+  )
+  let back: readonly string[] = ['views']
+  const some = { ends: async (topics: readonly string[]) => ends(topics.filter((topic) => back.includes(topic))) }
+  const waiting = new Leaderless({ log: some as unknown as Log, rejoin: () => void rejoins++ })
+  waiting.wait([AWAY, { topic: 'samples', partition: 1 }])
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(rejoins).toBe(0)
+  back = ['views', 'samples']
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect(rejoins).toBe(1)
+})
+
 it('looks no longer for those of an assignment before', async () => {
   leaderless.wait([AWAY])
   leaderless.wait([])
