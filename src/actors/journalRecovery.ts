@@ -41,7 +41,7 @@ export interface JournalRecoveryOptions {
   readonly neededFrom: readonly number[]
   readonly watermarkMs: number
   /** Who made the commit. */
-  readonly owner?: string
+  readonly committedBy?: string
   /** What was accepted as lost before: the journal has a gap there. */
   readonly lost: readonly LostRange[]
   /** Per source, of the newest shared snapshot, where there is one: the lowest offset that it still needs. */
@@ -70,13 +70,14 @@ interface Stored {
   readonly lastSegment: number
 }
 
-const LOAD_USERS = 32
+/** Users brought back at a time: between two groups memory is balanced. */
+export const LOAD_USERS = 32
 
 export async function recoverJournal(options: JournalRecoveryOptions): Promise<JournalRecovery> {
   try {
     const mark = await readMark(options)
     if (typeof mark === 'string') return forget(options, mark)
-    if (mark.owner !== options.owner) await options.journal.cut(mark.upTo + 1)
+    if (mark.owner !== options.committedBy) await options.journal.cut(mark.upTo + 1)
     const stored = await adoptAll(options, mark)
     if (typeof stored === 'string') return forget(options, stored)
     return await use(options, mark, stored)
@@ -96,7 +97,7 @@ async function forget(options: JournalRecoveryOptions, refused: string): Promise
 async function readMark(options: JournalRecoveryOptions): Promise<Mark | string> {
   const bytes = await options.journal.mark()
   const mark = bytes === null ? undefined : decodeMark(bytes)
-  if (mark === undefined) return 'it is empty'
+  if (mark === undefined) return 'it is empty, or of another version'
   if (mark.fingerprint !== options.fingerprint) return 'it is of another pipeline'
   if (isAhead(mark, options)) return 'it is ahead of the commit'
   if (mark.wholeFrom?.some((from, source) => options.neededFrom[source] < from) === true) {
@@ -129,7 +130,7 @@ async function adoptStored(options: JournalRecoveryOptions, mark: Mark): Promise
   for await (const { key, dueMs, note: bytes } of options.journal.wakes()) {
     const note = decodeNote(bytes, options.topics.length)
     if (isAhead(note.commit, options)) return 'a stored user is ahead of the commit'
-    if (note.segment > mark.upTo && mark.owner !== options.owner) return 'a stored user is another owner’s'
+    if (note.segment > mark.upTo && mark.owner !== options.committedBy) return 'a stored user is another owner’s'
     lastSegment = Math.max(lastSegment, note.segment)
     if (dueMs === AWAKE_MS || dueMs < options.watermarkMs) {
       store.awaits(key)

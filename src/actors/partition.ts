@@ -3,7 +3,7 @@
  *
  *   chunk -> columns -> admit (clocks, keying) -> a turn a user -> order -> encode -> sinks        commit
  *
- * Owns: the join state, the user actors, the positions. Nothing else touches them. Invariants:
+ * Owns: the join state, the user actors, the positions. Nothing else changes them. Invariants:
  * 1. One thing at a time: a chunk, a tick, a capture of what is to be committed, each runs to its end (`turnstile`).
  * 2. Until replay is through nothing is emitted, sealed or counted.
  * 3. `position` says what was joined; a record below it is skipped uncounted, whatever the log client hands in.
@@ -173,10 +173,18 @@ export class Partition {
     const restored = this.turnstile.run(async () => {
       if (this.isStopped) return
       this.quarantine = quarantine
-      const { lows, lost, committedBy: owner } = this
+      const { lows, lost, committedBy } = this
       const [offsets, neededFrom] = [[...this.position], [...this.neededFloor]]
-      const target = { offsets, neededFrom, lows, lost, owner, watermarkMs: this.state.clocks.watermarkMs, quarantine }
-      this.store.restored(target, owner)
+      const target = {
+        offsets,
+        neededFrom,
+        lows,
+        lost,
+        committedBy,
+        watermarkMs: this.state.clocks.watermarkMs,
+        quarantine,
+      }
+      this.store.restored(target, committedBy)
       const recovered = await this.rebuild.run(target)
       if (recovered === undefined) return
       this.recovered = recovered

@@ -14,7 +14,7 @@
 import { admitTick } from '../join/batch.ts'
 import { finishReplay } from '../join/replay.ts'
 import { type Patience, readWhilePassing } from '../log/patience.ts'
-import { recoverJournal } from './journalRecovery.ts'
+import { LOAD_USERS, recoverJournal } from './journalRecovery.ts'
 import { checkLoss, type LostRange, missingRanges, pastLost } from './loss.ts'
 import { countLost } from './lossCount.ts'
 import type { Memory } from './memory.ts'
@@ -39,9 +39,6 @@ const VIEW_BYTES = 256
 /** A range of offsets may be long, and most of it not needed any more. */
 const MOST_RESERVED = 1 << 21
 
-/** Users brought back at a time. */
-const DUE_USERS = 32
-
 /** What is rebuilt, and from where the log still has it. */
 export interface Target {
   readonly watermarkMs: number
@@ -53,7 +50,7 @@ export interface Target {
   readonly lost: readonly LostRange[]
   readonly quarantine: Quarantine
   /** Who made the commit. */
-  readonly owner?: string
+  readonly committedBy?: string
 }
 
 /** What the start was made from. */
@@ -90,7 +87,6 @@ export class Rebuild {
       ...options,
       ...options.parts,
       ...target,
-      owner: target.owner,
       sharedNeeds: found[0]?.header.neededFrom,
       onCovered: (covered) => this.progress.left(recordsBetween(covered, offsets)),
       isStopped: () => options.waiting.isStopped(),
@@ -157,7 +153,7 @@ export class Rebuild {
     }
     const due: Buffer[] = []
     for await (const { key } of journal.wakes(watermarkMs)) {
-      if (due.push(key) < DUE_USERS) continue
+      if (due.push(key) < LOAD_USERS) continue
       if (waiting.isStopped()) return
       await bringBack(due.splice(0))
     }

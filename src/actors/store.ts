@@ -32,6 +32,7 @@ import { roomFor } from './segmentRoom.ts'
 /** Segments written and not yet answered for: beyond it the partition waits. */
 const WRITING_BYTES = 16 << 20
 const EVICT_USERS = 512
+
 export interface StoreCounts {
   /** Users and pending views moved out of memory, and back. */
   usersStored: number

@@ -52,7 +52,6 @@ export function replay(s: JoinState, batch: EventBatch, options: ReplayOptions):
   return taken
 }
 
-/** What `admit` refused when it was live. */
 /**
  * What lies below the commit and is later than the source's committed highest time moved no clock then: it was
  * quarantined, whether or not the dead letters still tell.
@@ -62,6 +61,7 @@ export function isBeyondClock(s: JoinState, batch: EventBatch, i: number, source
   return clockMs > s.clocks.highestMs[source]
 }
 
+/** What `admit` refused when it was live. */
 function wasRefused(batch: EventBatch, i: number, hash: number, keying: ReplayOptions['keying']): boolean {
   if (hasTooLongId(batch, i)) return true
   return keying !== undefined && partitionOf(hash, keying.partitions) !== keying.partition

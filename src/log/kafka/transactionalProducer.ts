@@ -17,7 +17,7 @@
  * broker's record of this producer differs from ours; UNKNOWN_OUTCOME where the end of a transaction was not answered in
  * time; else as appends do. Every other trouble is tried again as long as it may pass.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { within } from '../../time/within.ts'
 import { type CommitEntry, LogError } from '../port.ts'
 import type { EncodedBatch } from '../recordBatch/builder.ts'
 import { nextSequence, stampProducer } from '../recordBatch/producer.ts'
@@ -128,7 +128,13 @@ export class TransactionalProducer {
     if (!isOurs) return
     // A batch that reached its leader after the abort would open a transaction that nobody ends.
     const inFlight = Promise.all([this.telling, ...[...this.lanes.values()].map(({ sending }) => sending)])
-    if (!(await within(inFlight, SETTLE_MS))) return
+    if (
+      (await within(
+        inFlight.then(() => true),
+        SETTLE_MS,
+      )) !== true
+    )
+      return
     const { transactions, logger, partition } = this.parts
     const abort = { doing: 'aborting a transaction', isOver: () => true }
     await transactions
@@ -298,11 +304,3 @@ export class TransactionalProducer {
 }
 
 const messageOf = (error: unknown): string => rootCause(error).message
-
-async function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const limit = new AbortController()
-  const late = sleep(limitMs, false, { signal: limit.signal }).catch(() => false)
-  const isInTime = await Promise.race([promise.then(() => true), late])
-  limit.abort()
-  return isInTime
-}
