@@ -1,9 +1,10 @@
 /** The transactional writer against a real broker: what becomes visible, when, and to whom. */
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type CommitEntry, type Log, LogError, type TransactionalWriter } from '../../src/log/port.ts'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
 import { openLog, recordsIn, unsealedBatch } from '../support/kafkaTools.ts'
-import { loseAnswers } from '../support/lostAnswers.ts'
+import { hold, loseAnswers } from '../support/lostAnswers.ts'
 
 const TIMEOUT_MS = 60_000
 
@@ -203,6 +204,31 @@ describe('an owner', () => {
     await next.commit(1, entries(5))
     expect(await codeOf(old.commit(1, entries(4)))).toBe('FENCED')
     expect(await next.committed([source], [1])).toMatchObject([{ offset: 5 }])
+  })
+
+  it('that has slept in the middle of a commit costs the next one none of the offsets that it has sent', async () => {
+    const { group, source, output, entries } = await worldOf()
+    const otherLog = await openLog(broker.brokers, 'other')
+    closing.push(() => otherLog.close())
+    const [old, next] = [await writerOf(group), await writerOf(group, otherLog)]
+    await old.open(1)
+    const sleep = hold('addOffsetsToTxn', `${group}-1`, 'answer')
+    const late = codeOf(old.commit(1, entries(9)))
+    await sleep.reached
+
+    await next.open(1)
+    await next.append(output, 1, unsealedBatch(['by the next']))
+    const end = hold('endTxn', `${group}-1`, 'request')
+    const ended = next.commit(1, entries(5))
+    await end.reached
+    // Whoever is fenced by another owner has slept for a session; what took less than half a second was no sleep.
+    await setTimeout(700)
+    sleep.release()
+    expect(await late).toBe('FENCED')
+    end.release()
+    await ended
+    expect(await next.committed([source], [1])).toMatchObject([{ offset: 5 }])
+    expect(await visible(output)).toEqual(['by the next'])
   })
 
   it('is fenced by the coordinator that has waited too long for the end of a transaction', async () => {
