@@ -40,6 +40,7 @@ export function captureOf(options: CaptureOptions): Capture {
       watermarkMs: s.lastWatermarkMs,
       sources,
       deadLettersFrom: quarantine.readBackFrom,
+      believed: quarantine.believed,
       ledger: [...s.ledger],
       pipeline: markOf(s),
       lost,

@@ -18,10 +18,14 @@ export interface DeadLetter {
 /** A reason may quote the record. */
 const REASON_CHARS = 4096
 
-/** `decided` marks what the log alone would not decide again: recovery reads those back and skips their events. */
+/**
+ * `decided` marks what the log alone would not decide again: recovery reads those back and skips their events, where it
+ * believes the `owner` of the partition who decided so (belief.ts).
+ */
 export function deadHeaders(
   topic: string,
   partition: number,
+  owner: string,
   { offset, reason, decided, from, sizes = [] }: DeadLetter,
 ): readonly RecordHeader[] {
   const text = (value: unknown): Buffer => Buffer.from(String(value))
@@ -31,7 +35,7 @@ export function deadHeaders(
     ['offset', text(offset)],
     ['reason', text(reason.slice(0, REASON_CHARS))],
   ]
-  if (decided) headers.push(['decided', text(1)])
+  if (decided) headers.push(['decided', text(1)], ['owner', text(owner)])
   if (from !== undefined) {
     headers.push(
       ['source_topic', text(from.topic)],

@@ -61,6 +61,8 @@ export function emptyRow(): SampleRow {
 
 export interface OutputOptions {
   readonly partition: number
+  /** Of the partition: who decided what is in its dead letters. */
+  readonly owner: string
   readonly outlets: Outlets
   readonly topics: readonly string[]
   readonly readers: readonly SourceReader[]
@@ -76,6 +78,7 @@ export interface OutputOptions {
 
 export class PartitionOutput {
   private readonly partition: number
+  private readonly owner: string
   private readonly outlets: Outlets
   private readonly topics: readonly string[]
   private readonly readers: readonly SourceReader[]
@@ -94,6 +97,7 @@ export class PartitionOutput {
 
   constructor(options: OutputOptions) {
     this.partition = options.partition
+    this.owner = options.owner
     this.outlets = options.outlets
     this.starts = new Int32Array(options.outlets.samples.length + 1)
     this.topics = options.topics
@@ -310,7 +314,7 @@ export class PartitionOutput {
     this.onDead(record.source, record.offset, record.decided)
     this.onDeadLetter?.(record.source, record.offset)
     const topic = this.outlets.deadLetters
-    const headers = deadHeaders(this.topics[record.source], this.partition, record)
+    const headers = deadHeaders(this.topics[record.source], this.partition, this.owner, record)
     const [keyLength, valueLength] = [record.key?.length ?? -1, record.value?.length ?? -1]
     const refusal = topic.refusal(record.key, 0, keyLength, record.value, 0, valueLength, headers)
     const whole = { key: record.key, value: record.value, headers }

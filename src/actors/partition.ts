@@ -89,6 +89,7 @@ export class Partition {
     this.quarantine = new Quarantine(sources, 0)
     this.output = new PartitionOutput({
       ...options,
+      owner: this.owner,
       emissions: this.rates.emissions,
       onDead: (source, offset, decided) => this.quarantine.write(source, offset, decided),
     })
@@ -295,8 +296,9 @@ export class Partition {
     this.quarantine.written(baseOffset, count)
   }
 
-  get deadLettersFrom(): number {
-    return this.quarantine.readBackFrom
+  /** From where, and of whom, the dead letters are to be read back by whoever begins from a commit. */
+  get readBack(): Pick<Position, 'deadLettersFrom' | 'believed'> {
+    return { deadLettersFrom: this.quarantine.readBackFrom, believed: this.quarantine.believed }
   }
 
   /** Where the log is to be read from for this source: behind what waits in the inbox. */

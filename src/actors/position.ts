@@ -17,6 +17,11 @@ export interface Position {
   /** By topic, so that a source that is new in the pipeline is told from one whose commit is missing. */
   readonly sources: ReadonlyMap<string, SourcePosition>
   readonly deadLettersFrom: number
+  /**
+   * Whose decisions in the dead letters hold besides those of `owner`: of each earlier owner, those below this offset of
+   * the dead letters. Absent in commits of older versions, and where the metadata has no room: all hold.
+   */
+  readonly believed?: ReadonlyMap<string, number>
   readonly ledger: readonly number[]
   /** Of the pipeline that committed; absent before there was a commit of one. */
   readonly pipeline?: PipelineMark
@@ -39,7 +44,7 @@ export function encodeMetadata(position: Position): string {
   const sources = [...position.sources].map(([topic, s]) => [topic, finite(s.highestMs), s.offset - s.neededFrom])
   const { lost = [] } = position
   const topics = [...position.sources.keys()]
-  const text = JSON.stringify({
+  const written: Written = {
     v: VERSION,
     w: finite(position.watermarkMs),
     s: sources,
@@ -49,7 +54,10 @@ export function encodeMetadata(position: Position): string {
     // Absent where nothing was lost.
     x: lost.length === 0 ? undefined : lost.map(({ topic, from, to }) => [topics.indexOf(topic), from, to]),
     o: position.owner,
-  })
+    b: position.believed && [...position.believed],
+  }
+  const whole = JSON.stringify(written)
+  const text = whole.length < MAX_METADATA_BYTES ? whole : JSON.stringify({ ...written, b: undefined })
   if (text.length >= MAX_METADATA_BYTES)
     throw new Error(`commit metadata of ${text.length} bytes is beyond ${MAX_METADATA_BYTES}`)
   return text
@@ -85,11 +93,12 @@ export function decodeMetadata(text: string, offsets: ReadonlyMap<string, number
   const topics = (read.s as [string][]).map(([topic]) => topic)
   const lost = (read.x ?? []).map(([source, from, to]) => ({ topic: topics[source], from, to }))
   const ledger = LEDGER_FIELDS.map((_, i) => Number(read.l[i] ?? 0))
-  const { w, d = 0, p: pipeline, o: owner } = read
+  const { w, d = 0, p: pipeline, o: owner, b: believed } = read
   const told = {
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(lost.length === 0 ? {} : { lost }),
     ...(owner === undefined ? {} : { owner }),
+    ...(believed === undefined ? {} : { believed: new Map(believed) }),
   }
   return { watermarkMs: infinite(w), sources, deadLettersFrom: d, ledger, ...told }
 }
@@ -99,10 +108,11 @@ interface Written {
   w: number | null
   s: unknown[]
   d: number
-  l: number[]
+  l: readonly number[]
   p?: PipelineMark
   x?: [source: number, from: number, to: number][]
   o?: string
+  b?: [owner: string, upTo: number][]
 }
 
 function parse(text: string): Written {

@@ -6,9 +6,14 @@
 interface Entry {
   readonly source: number
   readonly offset: number
+  /** Of another owner of the partition, by whom it was decided. */
+  readonly owner?: string
   /** Where it lies in the dead letters; NaN while it is being written. */
   deadOffset: number
 }
+
+/** A decision that was read back: where the event lies, and who decided. */
+export type Decision = Required<Omit<Entry, 'deadOffset'>>
 
 export class Quarantine {
   private readonly sources: Map<number, Entry>[]
@@ -42,9 +47,8 @@ export class Quarantine {
     this.next = baseOffset + count
   }
 
-  /** A decision that was read back. */
-  restore(source: number, offset: number, deadOffset: number): void {
-    this.sources[source].set(offset, { source, offset, deadOffset })
+  restore(decision: Decision, deadOffset: number): void {
+    this.sources[decision.source].set(decision.offset, { ...decision, deadOffset })
     this.next = Math.max(this.next, deadOffset + 1)
   }
 
@@ -53,6 +57,17 @@ export class Quarantine {
     this.sources.forEach((entries, source) => {
       for (const offset of entries.keys()) if (offset < neededFrom[source]) entries.delete(offset)
     })
+  }
+
+  /** Of each earlier owner whose decisions are still needed: up to where in the dead letters they hold (belief.ts). */
+  get believed(): ReadonlyMap<string, number> {
+    const upTo = new Map<string, number>()
+    for (const entries of this.sources) {
+      for (const { owner, deadOffset } of entries.values()) {
+        if (owner !== undefined) upTo.set(owner, Math.max(upTo.get(owner) ?? 0, deadOffset + 1))
+      }
+    }
+    return upTo
   }
 
   /** The dead-letter offset from which the decisions still needed are read back. */

@@ -10,6 +10,7 @@ import { newLedger } from '../join/ledger.ts'
 import { type Patience, readWhilePassing } from '../log/patience.ts'
 import type { Committed, Log, PartitionEnds } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
+import { Belief } from './belief.ts'
 import { decodeMetadata, type Position, type SourcePosition } from './position.ts'
 import { Quarantine } from './quarantine.ts'
 
@@ -89,24 +90,28 @@ function checkEnd(topic: string, partition: number, at: SourcePosition, ends: Pa
   )
 }
 
-/** Reads back the decisions that the log alone would not give (quarantined events). */
+/** Reads back the decisions that the log alone would not give (quarantined events), as far as they are believed. */
 export async function readQuarantine(
   log: Log,
   topics: readonly string[],
-  deadLetters: PartitionEnds & { readonly from: number },
+  deadLetters: PartitionEnds,
+  at: Position,
   patience: Patience,
 ): Promise<Quarantine> {
   const { topic, partition, low, high } = deadLetters
-  const from = Math.max(low, Math.min(deadLetters.from, high))
+  const from = Math.max(low, Math.min(at.deadLettersFrom, high))
   const quarantine = new Quarantine(topics.length, from)
   if (from >= high) return quarantine
+  const belief = new Belief(topics, at)
   const read = (at: number) => log.readRange(topic, partition, at, high)
   for await (const chunk of readWhilePassing(read, from, high, patience)) {
     for (let i = 0; i < chunk.count; i++) {
       const headers = new Map(headersOf(chunk, i).map(([name, value]) => [name, value?.toString()]))
       const source = topics.indexOf(headers.get('topic') ?? '')
       if (headers.get('decided') !== '1' || source < 0 || headers.get('partition') !== String(partition)) continue
-      quarantine.restore(source, Number(headers.get('offset')), chunk.offset[i])
+      // Older versions did not say whose it is.
+      const decision = { source, offset: Number(headers.get('offset')), owner: headers.get('owner') ?? '' }
+      if (belief.holds(decision, chunk.offset[i])) quarantine.restore(decision, chunk.offset[i])
     }
     chunk.release?.()
   }

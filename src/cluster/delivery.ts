@@ -48,5 +48,5 @@ export interface DeliveryOptions {
 
 /** What a commit says of a partition, once its output is durable. */
 export function capturedEntries(partition: Partition, { position }: Capture): readonly CommitEntry[] {
-  return entriesOf({ ...position, deadLettersFrom: partition.deadLettersFrom }, partition.index)
+  return entriesOf({ ...position, ...partition.readBack }, partition.index)
 }

@@ -293,7 +293,7 @@ export class Node {
       // A pause of whoever was built of it before would outlive it.
       for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
-      void this.restores.restore(partition, { ...deadLetters, from: start.position.deadLettersFrom })
+      void this.restores.restore(partition, deadLetters, start.position)
       if (start.isFirst) first.push(...entriesOf(start.position, index))
     }
     if (first.length > 0) await this.commitFirst(first, fresh)

@@ -5,6 +5,7 @@
  * Invariant: what their replays hold of the log together stays within `memory.inFlight`.
  */
 import type { Partition } from '../actors/partition.ts'
+import type { Position } from '../actors/position.ts'
 import { readQuarantine } from '../actors/recovery.ts'
 import type { Log, PartitionEnds } from '../log/port.ts'
 import type { Clock } from '../time/clock.ts'
@@ -33,7 +34,7 @@ export class Restores {
   }
 
   /** Resolves when the partition is live, stopped or failed; it tells its failures itself. */
-  async restore(partition: Partition, deadLetters: PartitionEnds & { readonly from: number }): Promise<void> {
+  async restore(partition: Partition, deadLetters: PartitionEnds, at: Position): Promise<void> {
     const { log, topics, clock, logger } = this.options
     const startedMs = clock.monotonicMs()
     try {
@@ -42,7 +43,7 @@ export class Restores {
           isStopped: () => partition.isStopped,
           onTrouble: toldOf(logger, topics, partition.index).onTrouble,
         }
-        await partition.restore(await readQuarantine(log, topics, deadLetters, patience))
+        await partition.restore(await readQuarantine(log, topics, deadLetters, at, patience))
       })
     } catch (error) {
       partition.fail(error as Error)

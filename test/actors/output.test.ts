@@ -84,6 +84,7 @@ function outputOf(outlets: Partial<Outlets>, reader: SourceReader, onUnreadable?
   return new PartitionOutput({
     outputBytes: 1 << 20,
     partition: 3,
+    owner: 'me',
     outlets: { samples: [], late: nowhere, orphans: nowhere, deadLetters: nowhere, ...outlets },
     topics: ['views', 'clicks'],
     readers: [reader, reader],

@@ -1,12 +1,15 @@
 /**
  * A partition that comes back to a node whose journal goes further than what it committed: another node joined those
- * records in between, and found otherwise what hangs on the moment of reading. What that one committed holds.
+ * records in between, and found otherwise what hangs on the moment of reading. What that one committed holds. And a
+ * decision that was written down by one who had lost the partition, when its successor had read back what there was.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { deadHeaders } from '../../src/actors/deadLetter.ts'
 import { Node } from '../../src/cluster/node.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
 import type { JournalStore } from '../../src/journal/port.ts'
 import { type Log, LogError } from '../../src/log/port.ts'
+import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
 import type { Event } from '../support/pageWorld.ts'
 import { proxied } from '../support/proxied.ts'
@@ -93,4 +96,40 @@ test('what another owner took in time is not late again by the journal of one wh
   await world.reached('samples', 1)
   await third.stop()
   expect(await lateViews()).toEqual(new Map([['v', false]]))
+})
+
+/** As one does who has not heard yet that the partition is another's. */
+async function takenOut(offset: number): Promise<void> {
+  const letter = { source: VIEWS, offset, reason: 'aheadOfClock', decided: true, key: null, value: null }
+  const builder = new RecordBatchBuilder({ compression: 'none' })
+  builder.add(
+    START_MS,
+    null,
+    0,
+    -1,
+    null,
+    0,
+    -1,
+    deadHeaders(world.config.pipeline.sources[VIEWS].topic, 0, 'zombie', letter),
+  )
+  const writer = await world.log.writer()
+  await writer.append(world.config.pipeline.sideOutputs.deadLetters, 0, builder.finish())
+  await writer.close()
+}
+
+test('what an owner took out of the join that never committed is joined where its successor had joined it', async () => {
+  const [{ high }] = await world.log.ends([world.config.pipeline.sources[VIEWS].topic])
+  const first = await start(world.log, openMemoryJournal())
+  await world.append(VIEWS, event('joined', 'u', 70_000))
+  // And the one that closed the test before.
+  await world.reached('pending', 2)
+  await first.stop()
+  await takenOut(high)
+
+  const second = await start(world.log, openMemoryJournal())
+  await world.append(VIEWS, event('end of it', 'other', 160_000))
+  await world.append(ENGAGEMENTS, event('end of it', 'other', 160_000, 'click'))
+  await world.reached('samples', 3)
+  await second.stop()
+  expect([...(await lateViews()).keys()]).toContain('joined')
 })

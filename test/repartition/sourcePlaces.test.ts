@@ -99,6 +99,7 @@ test('an event of before that crashed its actor when it fell due says it by what
   const output = new PartitionOutput({
     outputBytes: 1 << 20,
     partition: 1,
+    owner: 'me',
     outlets: { samples: [], late: nowhere, orphans: nowhere, deadLetters },
     topics: ['all'],
     readers: joinReaders(world.config.pipeline, world.sources),
@@ -114,7 +115,7 @@ test('an event of before that crashed its actor when it fell due says it by what
   output.deadEvent({ ...event, value: null }, T)
   expect(dead.map(({ value }) => value)).toEqual(['{}', '{"view":1}', ''])
   const headers = dead.map((one) => Object.fromEntries(one.headers.map(([name, bytes]) => [name, String(bytes)])))
-  const place = { topic: 'all', partition: '1', offset: '7', reason: 'crashed', decided: '1' }
+  const place = { topic: 'all', partition: '1', offset: '7', reason: 'crashed', decided: '1', owner: 'me' }
   expect(headers).toEqual([
     { ...place, source_topic: 'clicks', source_partition: '2', source_offset: '40' },
     place,

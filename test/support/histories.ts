@@ -267,8 +267,13 @@ export class History {
       ends: TOPICS.map((topic) => this.endsOf(topic)),
       deadLettersEnd: log.end(DEAD_LETTERS, PARTITION),
     })
-    const dead = { ...this.endsOf(DEAD_LETTERS), from: start.position.deadLettersFrom }
-    const quarantine = await readQuarantine(log as unknown as Log, TOPICS, dead, PATIENCE)
+    const quarantine = await readQuarantine(
+      log as unknown as Log,
+      TOPICS,
+      this.endsOf(DEAD_LETTERS),
+      start.position,
+      PATIENCE,
+    )
     partition.begin(start.position, start.lows)
     await partition.restore(quarantine)
     const end = async (): Promise<void> => {
