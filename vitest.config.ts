@@ -2,8 +2,13 @@ import { defineConfig } from 'vitest/config'
 import { Spread } from './test/support/spread.ts'
 
 const NEVER = ['test/long/**', 'node_modules/**']
-/** What starts brokers, nodes or browsers; each file in a process of its own. */
+/** What starts brokers, nodes or browsers. */
 const SYSTEM = ['test/{chaos,integration,page}/**/*.test.ts', 'test/{docs,packaging}.test.ts']
+/** What runs the pipeline of crashPipeline.ts on the run's broker: its topics have one name a process. */
+const APART = ['cluster', 'deliveryOrder', 'exactlyOnce', 'killKafka', 'nodes', 'restartStop'].map(
+  (name) => `test/integration/${name}.test.ts`,
+)
+const BROKER = ['test/support/brokerSetup.ts']
 
 export default defineConfig({
   test: {
@@ -13,25 +18,31 @@ export default defineConfig({
     // For two cores: tests wait for sessions, timers and each other a third of their time. Four would take as long.
     maxWorkers: 3,
     sequence: { sequencer: Spread },
+    // The files of a project that a worker runs, one after the other, share a process: what they import is loaded once.
+    isolate: false,
+    setupFiles: ['test/support/patchFirst.ts', 'test/support/fixedSeed.ts'],
     // A node that is killed after seconds is not worth optimizing, which would be a sixth of its CPU, and half of it is
     // to load a thousand modules. `npm run chaos` and test:long run nodes as they are.
     env: { NODE_FLAGS_IN_TESTS: '--no-opt', PROGRAM_IN_TESTS: 'bundled' },
     projects: [
       {
         extends: true,
-        // The files that a worker runs share a process: what they import is loaded once.
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...NEVER, ...SYSTEM],
-          isolate: false,
-          setupFiles: ['test/support/patchFirst.ts', 'test/support/fixedSeed.ts'],
         },
       },
       {
         extends: true,
-        test: { name: 'system', include: SYSTEM, exclude: NEVER, globalSetup: ['test/support/brokerSetup.ts'] },
+        test: {
+          name: 'system',
+          include: SYSTEM,
+          exclude: [...NEVER, ...APART],
+          globalSetup: BROKER,
+        },
       },
+      { extends: true, test: { name: 'apart', include: APART, isolate: true, globalSetup: BROKER } },
     ],
   },
 })

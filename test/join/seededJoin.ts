@@ -1,6 +1,7 @@
 /**
  * The join with one bug sown into it: a copy of src/join (and of what drives it in tests) in a temporary folder, with one
- * text replaced by another, loaded as a module of its own. The product has no switch for this.
+ * text replaced by another, loaded as one module of its own (file by file, most of its time would go into transforming them).
+ * The product has no switch for this.
  *
  * Fails: where the text to replace is not there exactly once, so that a bug cannot be sown beside the mark.
  */
@@ -8,6 +9,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { rolldown } from 'rolldown'
 import type { ComparedJoin } from '../support/compare.ts'
 import type { OracleConfig, OracleEvent } from '../support/pureJoin.ts'
 
@@ -51,7 +53,15 @@ export async function sow(...bugs: readonly Bug[]): Promise<SeededModule> {
       throw new Error(`${bug.name}: the text is ${parts.length - 1} times in ${bug.file}, not once`)
     writeFileSync(path, parts.join(bug.new))
   }
-  return (await import(pathToFileURL(join(folder, 'test/support/pureJoin.ts')).href)) as SeededModule
+  const bundle = await rolldown({
+    input: join(folder, 'test/support/pureJoin.ts'),
+    platform: 'node',
+    logLevel: 'silent',
+  })
+  const file = join(folder, 'seeded.mjs')
+  await bundle.write({ file, format: 'esm' })
+  await bundle.close()
+  return (await import(pathToFileURL(file).href)) as SeededModule
 }
 
 export function removeSeeded(): void {

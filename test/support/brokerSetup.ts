@@ -1,5 +1,6 @@
 /**
- * vitest's global setup: one broker for all integration tests of a run, started only if the run has some.
+ * vitest's global setup: one broker for all integration tests of a run, of whatever project, started only if the run has
+ * some.
  *
  * How it fails: under CI=true missing tools fail the run; elsewhere the address is null and the tests that need a broker
  * say what to install.
@@ -9,6 +10,9 @@ import { missingTools, requireBroker, startBroker } from '../../scripts/broker.m
 import { SHORT_SESSIONS } from './broker.ts'
 
 const NEEDS_BROKER = /[\\/](integration|long)[\\/]/
+/** Of the run. Each project loads this file for itself, in one process. */
+const BROKER = Symbol.for('postview.broker')
+const run = globalThis as { [BROKER]?: ReturnType<typeof startBroker> | undefined }
 
 export default async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   if (!(await needsBroker(project))) {
@@ -20,9 +24,11 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     project.provide('brokers', null)
     return undefined
   }
-  const broker = await startBroker({ isBrief: true, extra: SHORT_SESSIONS })
+  const isOurs = run[BROKER] === undefined
+  run[BROKER] ??= startBroker({ isBrief: true, extra: SHORT_SESSIONS })
+  const broker = await run[BROKER]
   project.provide('brokers', broker.brokers)
-  return () => broker.stop()
+  return isOurs ? () => broker.stop() : undefined
 }
 
 async function needsBroker(project: TestProject): Promise<boolean> {

@@ -2,24 +2,16 @@
  * A real broker around a node that is killed, seen through kafkajs as it is: nothing of the product's own client reads
  * or writes here.
  */
-import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin, Kafka, Producer } from 'kafkajs'
-import { decompressFrameSync } from 'lz4-napi'
 import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
 import { newTopics } from './newTopics.ts'
+import { kafkajs } from './plainKafkajs.ts'
 import type { RawEvent } from './traffic.ts'
 
-// Required, so that it is the same copy whoever else loads it.
-const kafkajs = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
 const SESSION_MS = 1_000
 const TRIES = 10
-
-kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
-  compress: () => Promise.reject(new Error('nothing is compressed here')),
-  decompress: async (bytes: Buffer) => decompressFrameSync(bytes),
-})
 
 /** Rides out a broker that is killed and started again. */
 const RETRY = { retries: 400, initialRetryTime: 100, maxRetryTime: 500 }

@@ -8,9 +8,10 @@
  *
  * How it fails: with what the broker says.
  */
-import kafkajs from 'kafkajs'
+import type { Kafka, Producer } from 'kafkajs'
 import { newTopics } from './newTopics.ts'
 import { plainKafka } from './plainClient.ts'
+import { kafkajs } from './plainKafkajs.ts'
 import type { Random } from './random.ts'
 import type { TestEvent } from './testSource.ts'
 
@@ -58,8 +59,8 @@ export function userOfEach(partitions: number, name: (i: number) => string): str
 }
 
 export class Loader {
-  private readonly client: kafkajs.Kafka
-  private readonly producer: kafkajs.Producer
+  private readonly client: Kafka
+  private readonly producer: Producer
 
   constructor(brokers: string) {
     this.client = plainKafka(brokers)

@@ -1,10 +1,10 @@
 /** Configurations, events and answers for the page's tests. */
 import { mkdir, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import type { Explanation } from '../../src/inspect/explanation.ts'
 import { newTopics } from './newTopics.ts'
+import { plainKafka } from './plainClient.ts'
 
 /** An id as nobody should have one. */
 export const HOSTILE = `<img src=x onerror="document.title='owned'">"'&#x27;\u202e`
@@ -56,8 +56,7 @@ export async function writeWorld(
 
 /** The topics of its events, where several nodes start at once. */
 export async function makeTopics(brokers: string, name: string, partitions = 4): Promise<void> {
-  const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as typeof import('kafkajs')
-  const admin = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING }).admin()
+  const admin = plainKafka(brokers).admin()
   await admin.connect()
   const topics = ['views', 'engagements'].map((topic) => ({ topic: `${name}-${topic}`, numPartitions: partitions }))
   await newTopics(admin, topics)

@@ -1,5 +1,5 @@
 /**
- * The order of test files: the longest first, and beside it all those that may share a process, one after the other. Then
+ * The order of test files: the longest first, and beside it all those that start no broker, node or browser. Then
  * the others that kill nodes for minutes, spread over the rest: so no worker waits for the last of them alone at the end
  * of a run, and not all of them, with their brokers and nodes, share the machine at the same time.
  *
@@ -33,10 +33,10 @@ export class Spread extends BaseSequencer {
       if (!existsSync(path)) throw new Error(`there is no ${path}: test/support/spread.ts names it`)
     const sorted = await super.sort(files)
     const long = LONG.flatMap((path) => sorted.filter(({ moduleId }) => moduleId === path))
-    const sharing = sorted.filter(({ project }) => !project.config.isolate)
-    const others = sorted.filter((file) => !long.includes(file) && !sharing.includes(file))
+    const unit = sorted.filter(({ project }) => project.name === 'unit')
+    const others = sorted.filter((file) => !long.includes(file) && !unit.includes(file))
     const spread = long.slice(1).flatMap((file) => [file, ...others.splice(0, BETWEEN)])
-    const order = [...long.slice(0, 1), ...sharing, ...spread, ...others]
+    const order = [...long.slice(0, 1), ...unit, ...spread, ...others]
     if (order.length !== files.length) throw new Error('a test file was left out of the order, or is in it twice')
     return order
   }
