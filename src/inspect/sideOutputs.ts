@@ -5,7 +5,7 @@
  * Bounded: one answer at a time, a few wait; of its partitions one after the other, a part at a time, between which the
  * node joins on; it holds twice as many records as are asked for.
  *
- * How it fails: 429 when too many wait.
+ * How it fails: 429 when too many wait. What has no leader is left out and named.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -18,6 +18,7 @@ import { VALUE_BYTES } from '../sinks/cut.ts'
 import type { Inside } from './inside.ts'
 import { Newest } from './newest.ts'
 import { OneAtATime } from './oneAtATime.ts'
+import { readableOf } from './readable.ts'
 
 export interface NewestAnswer<T> {
   readonly topic: string
@@ -25,6 +26,8 @@ export interface NewestAnswer<T> {
   readonly count: number
   /** The newest first. */
   readonly records: readonly T[]
+  /** Partitions of it that have no leader now: what they hold is not here. */
+  readonly away: readonly number[]
 }
 
 /** An engagement that was given up, with its own fields beside these. */
@@ -96,7 +99,7 @@ export async function newestOf<T extends Written>(
   limit: number,
   read: Read<T>,
 ): Promise<NewestAnswer<T>> {
-  const ends = await log.ends([topic])
+  const { ends, away } = await readableOf(log, topic)
   const newest = new Newest<T>(
     limit,
     (a, b) => a.writtenAtMs - b.writtenAtMs,
@@ -104,7 +107,7 @@ export async function newestOf<T extends Written>(
   )
   for (const end of ends) await readNewest(log, end, limit, read, newest)
   const count = ends.reduce((sum, { low, high }) => sum + high - low, 0)
-  return { topic, count, records: newest.inOrder().reverse() }
+  return { topic, count, records: newest.inOrder().reverse(), away }
 }
 
 async function readNewest<T extends Written>(

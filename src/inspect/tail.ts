@@ -8,7 +8,7 @@
  * Bounded: one answer at a time, a few wait; it holds twice as many samples as are asked for, and what is read is decoded
  * in small parts, between which the node joins on.
  *
- * How it fails: 404 where samples go to files alone, 429 when too many wait.
+ * How it fails: 404 where samples go to files alone, 429 when too many wait. What has no leader is left out and named.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
@@ -20,6 +20,7 @@ import type { Log, PartitionEnds } from '../log/port.ts'
 import type { Inside } from './inside.ts'
 import { Newest } from './newest.ts'
 import { OneAtATime } from './oneAtATime.ts'
+import { readableOf } from './readable.ts'
 
 export interface TailAnswer {
   /** The newest last. */
@@ -30,6 +31,8 @@ export interface TailAnswer {
   readonly skipped: number
   /** Those that were looked at and did not fit the filter. */
   readonly filtered: number
+  /** Partitions that have no leader now: what they hold is told once they have one. */
+  readonly away: readonly number[]
 }
 
 export interface TailSample extends Place {
@@ -112,7 +115,7 @@ export interface TailOptions {
 
 export async function tail(options: TailOptions): Promise<TailAnswer> {
   const { log, topic, limit, after } = options
-  const ends = await log.ends([topic.topic])
+  const { ends, partitions, away } = await readableOf(log, topic.topic)
   const newest = new Newest<TailSample>(
     limit,
     (a, b) => a.producedAtMs - b.producedAtMs || a.partition - b.partition || a.offset - b.offset,
@@ -120,7 +123,7 @@ export async function tail(options: TailOptions): Promise<TailAnswer> {
   )
   let unread = 0
   let looked = 0
-  for (const { partition, since, from, to } of stretchesOf(ends, options)) {
+  for (const { partition, since, from, to } of stretchesOf(ends, partitions, options)) {
     unread += from - since
     looked += to - from
     if (from < to) await readStretch(options, { partition, from, to }, newest)
@@ -128,8 +131,9 @@ export async function tail(options: TailOptions): Promise<TailAnswer> {
   const samples = newest.inOrder()
   // New ones that fit and were too many are skipped; older ones that a first look passes over are not new.
   const skipped = after === undefined ? 0 : unread + newest.offered - samples.length
-  const cursor = ends.map(({ partition, high }) => `${partition}:${high}`).join(',')
-  return { samples, cursor, skipped, filtered: looked - newest.offered }
+  const seen = new Map([...(after ?? []), ...ends.map(({ partition, high }) => [partition, high] as const)])
+  const cursor = [...seen].map(([partition, high]) => `${partition}:${high}`).join(',')
+  return { samples, cursor, skipped, filtered: looked - newest.offered, away }
 }
 
 interface Stretch {
@@ -139,9 +143,13 @@ interface Stretch {
 }
 
 /** What is read of each partition: its newest, of what is there `since` the answer before. */
-function stretchesOf(ends: readonly PartitionEnds[], options: TailOptions): (Stretch & { since: number })[] {
+function stretchesOf(
+  ends: readonly PartitionEnds[],
+  partitions: number,
+  options: TailOptions,
+): (Stretch & { since: number })[] {
   const { limit, user, label, after } = options
-  const only = user === undefined ? undefined : partitionOfUser(Buffer.from(user), ends.length)
+  const only = user === undefined ? undefined : partitionOfUser(Buffer.from(user), partitions)
   const isFiltered = user !== undefined || label !== undefined
   const asked = ends
     .filter(({ partition }) => only === undefined || partition === only)

@@ -5,7 +5,7 @@ import { at, h, show, table } from './dom.js'
 import { clock, count, duration, value } from './format.js'
 
 const KEPT = 12
-const view = { rows: [], cursor: undefined, skipped: 0, isPaused: false, isThere: true }
+const view = { rows: [], cursor: undefined, skipped: 0, away: [], isPaused: false, isThere: true }
 
 at('tail-pause').addEventListener('click', () => {
   view.isPaused = !view.isPaused
@@ -17,9 +17,10 @@ export async function showTail() {
   if (view.isPaused || !view.isThere) return
   try {
     const after = view.cursor === undefined ? '' : `&after=${encodeURIComponent(view.cursor)}`
-    const { samples, cursor, skipped } = await get(`/tail?limit=${KEPT}${after}`)
+    const { samples, cursor, skipped, away = [] } = await get(`/tail?limit=${KEPT}${after}`)
     view.cursor = cursor
     view.skipped += skipped
+    view.away = away
     view.rows = [...[...samples].reverse(), ...view.rows].slice(0, KEPT)
   } catch (error) {
     // Where samples go to files alone, or the node cannot tell them, the rest of the page stands.
@@ -33,6 +34,8 @@ export async function showTail() {
       ? h('p', { class: 'muted' }, 'No sample was emitted yet: views wait for the longest of their windows.')
       : table('Samples', COLUMNS, view.rows.map(row)),
     view.skipped > 0 && h('p', { class: 'muted small' }, `${count(view.skipped)} more went by too fast to be shown.`),
+    view.away.length > 0 &&
+      h('p', { class: 'small' }, `Without a leader, so not shown: partition ${view.away.join(', ')}.`),
   )
 }
 

@@ -120,14 +120,18 @@ export function renderSample({ producedAtMs, sample }: TailSample): string {
   return `${formatTime(producedAtMs).slice(11, 23)} ${sample.sample_id} user=${sample.user_id} item=${sample.item_id} ${labels.join(' ')}${late}`
 }
 
-export function renderTail({ samples, skipped }: TailAnswer): string {
-  if (samples.length === 0 && skipped === 0) return 'no sample'
-  const lines = samples.map(renderSample)
+export function renderTail({ samples, skipped, away = [] }: TailAnswer, screen: Screen): string {
+  const lines = samples.length === 0 && skipped === 0 ? ['no sample'] : samples.map(renderSample)
   if (skipped > 0) lines.unshift(`... ${formatCount(skipped)} more`)
-  return lines.join('\n')
+  return [...lines, ...awayLines(away, screen)].join('\n')
 }
 
-export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, screen: Screen): string {
+/** An older node says nothing of them. */
+function awayLines(away: readonly number[], screen: Screen): string[] {
+  return away.length === 0 ? [] : [paint(screen, 'red', `without a leader, so not shown: partition ${away.join(', ')}`)]
+}
+
+export function renderGivenUp({ topic, count, records, away = [] }: NewestAnswer<GivenUp>, screen: Screen): string {
   const columns = [left('written'), left('reason'), left('user'), left('event'), left('from')]
   const rows = records.map((one) => [
     formatTime(one.writtenAtMs).slice(0, 19),
@@ -136,10 +140,14 @@ export function renderGivenUp({ topic, count, records }: NewestAnswer<GivenUp>, 
     JSON.stringify(one.event),
     whereFrom(one),
   ])
-  if (records.length === 0) return `${topic} is empty`
+  if (records.length === 0) return emptyOrAway(topic, away, screen)
   const isNarrow = screen.width !== undefined && !isFitting(columns, rows, screen.width)
   const shown = isNarrow ? records.map((one) => givenUpLines(one, screen)).join('\n') : table(screen, columns, rows)
-  return `${shown}\n${formatCount(count)} in ${topic}`
+  return [shown, `${formatCount(count)} in ${topic}`, ...awayLines(away, screen)].join('\n')
+}
+
+function emptyOrAway(topic: string, away: readonly number[], screen: Screen): string {
+  return away.length === 0 ? `${topic} is empty` : [`nothing in ${topic}`, ...awayLines(away, screen)].join('\n')
 }
 
 /** Where a table would cut what one looks for. */
@@ -159,7 +167,7 @@ function whereFrom(one: GivenUp | DeadLetterRow): string {
   return `${topic}/${partition}/${offset}`
 }
 
-export function renderDead({ topic, count, records }: NewestAnswer<DeadLetterRow>, screen: Screen): string {
+export function renderDead({ topic, count, records, away = [] }: NewestAnswer<DeadLetterRow>, screen: Screen): string {
   const columns = [right('written'), left('from'), left('key'), right('bytes', 1), left('reason')]
   const rows = records.map((one) => [
     formatTime(one.writtenAtMs).slice(0, 19),
@@ -168,9 +176,8 @@ export function renderDead({ topic, count, records }: NewestAnswer<DeadLetterRow
     formatBytes(one.valueBytes),
     one.reason,
   ])
-  return records.length === 0
-    ? `${topic} is empty`
-    : `${table(screen, columns, rows)}\n${formatCount(count)} in ${topic}`
+  if (records.length === 0) return emptyOrAway(topic, away, screen)
+  return [table(screen, columns, rows), `${formatCount(count)} in ${topic}`, ...awayLines(away, screen)].join('\n')
 }
 
 export function renderConfig(config: unknown): string {

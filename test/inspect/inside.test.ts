@@ -176,7 +176,7 @@ describe('what was given up', () => {
     expect(late.count).toBe(world.count('outside') + world.count('late'))
     const orphans = await get<{ count: number }>('/orphans?limit=1')
     expect(orphans.count).toBe(world.count('orphan'))
-    expect(await get('/dead')).toEqual({ topic: 'samples-dead-letters', count: 0, records: [] })
+    expect(await get('/dead')).toEqual({ topic: 'samples-dead-letters', count: 0, records: [], away: [] })
     await get('/late?limit=x', 400)
   })
 })

@@ -15,6 +15,8 @@ class CountingLog {
   held = 0
   mostHeld = 0
 
+  topics = async () => [{ topic: 't', partitions: PARTITIONS }]
+
   ends = async () =>
     Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 't', partition, low: 0, high: RECORDS }))
 

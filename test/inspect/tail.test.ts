@@ -7,9 +7,10 @@ import { openSampleTopic, type SampleTopic } from '../../src/explain/emission.ts
 import type { Inside } from '../../src/inspect/inside.ts'
 import { addTailRoute, type TailAnswer, type TailOptions, tail } from '../../src/inspect/tail.ts'
 import { openEmbeddedLog } from '../../src/log/embedded/log.ts'
-import type { Log } from '../../src/log/port.ts'
+import { type Log, LogError } from '../../src/log/port.ts'
 import { BatchedTopic } from '../../src/sinks/batches.ts'
 import { writeWorld } from '../support/pageWorld.ts'
+import { proxied } from '../support/proxied.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 const PARTITIONS = 8
@@ -116,6 +117,30 @@ function newest(limit: number, fits: (partition: number, k: number) => boolean):
     .slice(-limit)
     .map(({ id }) => id)
 }
+
+describe('partitions without a leader', () => {
+  const led = () =>
+    proxied(log, {
+      ends: async (topics, of) => {
+        if (of !== 'led') throw new LogError('FAILED', 'a partition has no leader', { passes: true })
+        return (await log.ends(topics, of)).filter(({ partition }) => partition !== 1)
+      },
+    })
+  const ids = newest(20, (partition) => partition !== 1)
+
+  it('are left out and named, also where a user is asked for', async () => {
+    const answer = await tail({ log: led(), topic, limit: 20 })
+    expect([idsIn(answer), answer.away]).toEqual([ids, [1]])
+    expect(idsIn(await tail({ log: led(), topic, limit: 20, user: 'u0' }))).toEqual(idsIn(await ask({ user: 'u0' })))
+    expect((await ask({})).away).toEqual([])
+  })
+
+  it('are gone on with from where they were', async () => {
+    const start = new Map(Array.from({ length: PARTITIONS }, (_, partition) => [partition, 1] as const))
+    const { cursor } = await tail({ log: led(), topic, limit: 20, after: start })
+    expect(cursor.split(',')).toContain('1:1')
+  })
+})
 
 describe('without a filter', () => {
   it.each([undefined, FIRST])(

@@ -1,7 +1,9 @@
 /** Two brokers, each of which alone has a partition; one of them dies, and its partition has no leader until it is back. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newestOf } from '../../src/inspect/sideOutputs.ts'
 import { openNoJournal } from '../../src/journal/none.ts'
 import { createCluster, hasLeader } from '../../src/log/kafka/patch.ts'
+import { endOf } from '../../src/log/leaderless.ts'
 import type { Log } from '../../src/log/port.ts'
 import { type Broker, ownBroker, SHORT_SESSIONS, uniqueName } from '../support/broker.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
@@ -65,6 +67,13 @@ async function leaderless(topic: string): Promise<void> {
   await cluster.disconnect()
 }
 
+/** Below `end`, once a transaction's end lies there too: the coordinator answers before it is written. */
+async function committedIn(log: Log, topic: string, partition: number, end: number): Promise<(string | null)[]> {
+  const isThere = async () => (await endOf(log, topic, partition)).high >= end
+  await until(`an end at ${end} of ${topic}/${partition}`, isThere, PATIENCE)
+  return (await recordsIn(log, topic, partition, 0, end)).map(({ value }) => value)
+}
+
 const valuesOf = (recorder: Recorder, partition: number) =>
   recorder.records.filter((record) => record.partition === partition).map(({ value }) => value)
 
@@ -119,13 +128,13 @@ describe('a partition whose broker is away', () => {
     sealed.catch(() => {})
     await transactions.append(output, 0, unsealedBatch(['at once']))
     await transactions.commit(0, () => [{ topic, partition: 0, offset: 4, metadata: '' }])
-    expect((await recordsIn(other, output, 0, 0, 2)).map(({ value }) => value)).toEqual(['at once'])
+    expect(await committedIn(other, output, 0, 2)).toEqual(['at once'])
 
     await second.restart()
     expect(await Promise.all([held, behind])).toEqual([1, 2])
     await sealed
     await transactions.commit(1, () => [{ topic, partition: 1, offset: 1, metadata: '' }])
-    expect((await recordsIn(other, output, 1, 0, 2)).map(({ value }) => value)).toEqual(['sealed'])
+    expect(await committedIn(other, output, 1, 2)).toEqual(['sealed'])
     const inSecond = ['before', 'held', 'behind']
     await recorder.until(() => valuesOf(recorder, 1).length === 3)
     await lateComer.until(() => valuesOf(lateComer, 1).length === 3)
@@ -168,6 +177,9 @@ describe('a partition whose broker is away', () => {
     await second.kill()
     await leaderless(TOPICS[0])
     await goesOn()
+    // Asked for in just such an hour.
+    const seen = await newestOf(log, TOPICS[0], 5, (chunk, i) => ({ writtenAtMs: chunk.stampMs[i] }))
+    expect(seen).toMatchObject({ away: [1, 3], records: { length: 5 } })
     await world.stop()
     await start()
     expect(world.node!.partitions.map(({ index }) => index).sort()).toEqual([0, 2])
