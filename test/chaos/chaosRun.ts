@@ -5,6 +5,7 @@
  * Owns: the traffic, the fleet, what watches them, the list of faults.
  * How it fails: a node that ends by itself, a SIGTERM that does not end in 0, a wait in which nothing changes any more.
  */
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
 import type { Broker } from '../support/broker.ts'
@@ -49,6 +50,10 @@ const EXTRA = 'node-4'
 const CRAMPED = 'node-3'
 const CRAMPED_STATE = '64KiB'
 const SESSION_MS = 1_500
+/** The others go by their journals and the log. */
+const SHARING = ['node-2', 'node-3']
+/** Event time runs fast: an older one reaches no further back than what the log is read from anyhow. */
+const SHARED_EVERY = '300ms'
 const STEP_EVERY_MS = 50
 const VIEWS_A_STEP = 8
 const CLOSING_AFTER_MS = VERY_LATE_MS * 2
@@ -81,6 +86,7 @@ class Run {
   constructor(options: ChaosRunOptions) {
     const { seed, folder, program, world, broker, delivery, kinds, brokerDownMs } = options
     this.options = options
+    const share = join(folder, 'share')
     this.plan = new Plan(new Random(seed), kinds)
     this.traffic = new Traffic(seed + 1, { viewsAStep: VIEWS_A_STEP, withLate: true })
     this.fleet = new Fleet({
@@ -88,8 +94,10 @@ class Run {
       folder,
       brokers: world.brokers,
       delivery,
+      share,
       node: (id) => ({
         kafka: { brokers: [world.brokers], group: GROUP, sessionTimeout: `${SESSION_MS}ms` },
+        ...(SHARING.includes(id) ? { snapshots: { to: 'folder', folder: share, every: SHARED_EVERY } } : {}),
         memory: { ...MEMORY, ...(id === CRAMPED ? { state: CRAMPED_STATE } : {}) },
       }),
       onEnded: (error) => this.fail(error),

@@ -98,4 +98,5 @@ export function expectChaos({ run, outcome }: { run: ChaosRun; outcome: Outcome 
   expect(outcome.samples).toBeGreaterThan(faults * 50)
   expect(outcome.bound).toBeGreaterThan(faults * 50)
   expect(outcome.deadLetters).toBeGreaterThan(0)
+  expect(run.watch.startedFrom.get('snapshot')?.size, 'partitions that began from a snapshot').toBeGreaterThan(0)
 }

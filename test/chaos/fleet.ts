@@ -8,7 +8,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Delivery, writeConfig } from '../support/crashPipeline.ts'
+import { type Delivery, GROUP, writeConfig } from '../support/crashPipeline.ts'
 import { DAMAGE_FOUND, damageFiles } from '../support/damage.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
 import type { Random } from '../support/random.ts'
@@ -18,6 +18,8 @@ export interface FleetOptions {
   readonly folder: string
   readonly brokers: string
   readonly delivery: Delivery
+  /** The folder to which nodes share snapshots. */
+  readonly share: string
   /** Further keys of a node's node.yaml. */
   readonly node: (id: string) => object
   readonly onEnded: (error: Error) => void
@@ -128,6 +130,25 @@ export class Fleet {
     return done
   }
 
+  /** What its owners have shared of these partitions, while others may be sharing more. */
+  async deleteSnapshots(partitions: readonly number[]): Promise<void> {
+    for (const partition of partitions) await rm(this.snapshots(partition), { recursive: true, force: true })
+  }
+
+  /** Returns what was done. */
+  async damageSnapshots(partitions: readonly number[], random: Random): Promise<readonly string[]> {
+    const done: string[] = []
+    for (const partition of partitions) {
+      try {
+        for (const one of await damageFiles(this.snapshots(partition), random)) done.push(`${partition}: ${one}`)
+      } catch (error) {
+        // The next one took its place meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      }
+    }
+    return done
+  }
+
   tail(id: string): string {
     return this.node(id).process?.tail() ?? ''
   }
@@ -144,6 +165,10 @@ export class Fleet {
 
   private journal(id: string): string {
     return join(this.dataFolder(id), 'journal')
+  }
+
+  private snapshots(partition: number): string {
+    return join(this.options.share, GROUP, String(partition))
   }
 
   private node(id: string): FleetNode {

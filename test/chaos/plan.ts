@@ -15,10 +15,12 @@ export type FaultKind =
   | 'join or leave'
   | 'delete journal'
   | 'damage journal'
+  | 'delete snapshots'
+  | 'damage snapshots'
   | 'broker'
 
 const WEIGHTS: Readonly<Record<FaultKind, number>> = {
-  kill: 32,
+  kill: 26,
   'kill twice': 8,
   'kill all': 3,
   freeze: 14,
@@ -26,6 +28,8 @@ const WEIGHTS: Readonly<Record<FaultKind, number>> = {
   'join or leave': 12,
   'delete journal': 8,
   'damage journal': 9,
+  'delete snapshots': 2,
+  'damage snapshots': 4,
   broker: 2,
 }
 

@@ -29,6 +29,7 @@ export function report(run: ChaosRun, outcome: Outcome): string[] {
     `most resident memory of a node: ${Math.round(run.watch.mostResidentBytes / 2 ** 20)} MiB; ${run.selfEnded} starts found the journal damaged, ` +
       `${run.slowStops} stops were cut off by a slow machine`,
   ]
+  lines.push(`rebuilt from: ${[...run.watch.startedFrom].map(([from, { size }]) => `${from} ${size}`).join(', ')}`)
   for (const kind of kinds) {
     const numbers = new Set(counted.filter((fault) => fault.kind === kind).map(({ number }) => number))
     const took = run.watch.takeovers.filter(({ fault }) => numbers.has(fault)).flatMap(({ tookMs }) => tookMs ?? [])

@@ -119,6 +119,9 @@ export class Strike {
     let told = ''
     if (planned.kind === 'delete journal') await fleet.deleteJournal(id)
     if (planned.kind === 'damage journal') told = `: ${(await fleet.damageJournal(id, random)).join(', ')}`
+    if (planned.kind === 'delete snapshots') await fleet.deleteSnapshots(hit.partitions)
+    if (planned.kind === 'damage snapshots')
+      told = `: ${(await fleet.damageSnapshots(hit.partitions, random)).join(', ')}`
     const hasOthers = this.targets().length > 0
     if (!planned.startsAtOnce && hasOthers) await taken()
     this.start(id)

@@ -35,7 +35,7 @@ export interface Takeover {
 }
 
 interface Status {
-  readonly partitions: readonly { partition: number; state: string; pendingViews: number }[]
+  readonly partitions: readonly { partition: number; state: string; pendingViews: number; startedFrom: string }[]
   readonly totals: { readonly lag: number | null }
   readonly memory: { readonly rssBytes: number }
 }
@@ -53,6 +53,8 @@ export class Watch {
   readonly takeovers: Takeover[] = []
   /** Of all processes at all times. */
   mostResidentBytes = 0
+  /** Partitions of processes that were seen live, by what they were rebuilt from. */
+  readonly startedFrom = new Map<string, Set<string>>()
   /** Ledgers that did not balance, in words. */
   readonly unbalanced: string[] = []
   private readonly fleet: Fleet
@@ -140,7 +142,8 @@ export class Watch {
     const atMs = Date.now()
     const samples = new Map(ledger.partitions.map((each) => [each.partition, each.samples]))
     const partitions = new Map<number, PartitionLook>()
-    for (const { partition, state, pendingViews } of status.partitions) {
+    for (const { partition, state, pendingViews, startedFrom } of status.partitions) {
+      if (state === 'live') this.noteStart(startedFrom, `${pid} ${partition}`)
       const known = before?.pid === pid ? before.partitions.get(partition) : undefined
       const now = samples.get(partition) ?? 0
       const grew = known?.isLive && now > known.samples
@@ -151,6 +154,11 @@ export class Watch {
     this.mostResidentBytes = Math.max(this.mostResidentBytes, status.memory.rssBytes)
     if (!ledger.balances) this.unbalanced.push(`${id}: ${JSON.stringify(ledger.imbalance)}`)
     this.settle(atMs)
+  }
+
+  private noteStart(from: string, place: string): void {
+    const places = this.startedFrom.get(from) ?? new Set()
+    this.startedFrom.set(from, places.add(place))
   }
 
   private settle(atMs: number): void {
