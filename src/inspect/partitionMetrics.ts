@@ -129,7 +129,9 @@ export const PARTITION_METRICS: readonly PartitionMetric[] = [
     labels: ['equation'],
     read: ({ state }) => imbalance(state.settled).map((off, k) => [{ equation: EQUATIONS[k].name }, off] as const),
   },
-  single('gauge', 'postview_partition_live', '1 when replay is through', (p) => (p.isLive ? 1 : 0)),
+  single('gauge', 'postview_partition_live', '1 when replay is through and it is not stopped', (p) =>
+    p.isLive && p.stoppedBy === undefined ? 1 : 0,
+  ),
   single('gauge', 'postview_state_bytes', 'Pending state in memory, in use', (p) => p.state.arena.usedBytes),
   single(
     'gauge',

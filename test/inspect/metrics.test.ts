@@ -112,6 +112,15 @@ describe('values', () => {
     expect(found.some((line) => line.startsWith('postview_watermark_lag_seconds{partition="4"'))).toBe(false)
   })
 
+  it('of what is live count no stopped partition', async () => {
+    const stoppedBy = new Error('a record is miskeyed')
+    const found = await lines(fakeNode([fakePartition(0, { stoppedBy }), fakePartition(1)]))
+    expect(found.filter((line) => line.startsWith('postview_partition_live{'))).toEqual([
+      'postview_partition_live{partition="0"} 0',
+      'postview_partition_live{partition="1"} 1',
+    ])
+  })
+
   it('of the ledger say by how much it is off', async () => {
     const found = await lines(
       fakeNode([fakePartition(0, { ledger: { records: 9, views: 5, engagements: 3, samples: 5 } })]),
