@@ -2,7 +2,8 @@
  * Arrival: what is decided of a chunk's records as they come, before any user has its turn, and how it is told to the
  * journal.
  *
- * How it fails: a record in a partition where it does not belong is an error that names topic, partition and offset.
+ * How it fails: a record in a partition where it does not belong is a PartitionStop that names topic, partition and
+ * offset; nothing of its chunk was taken in then.
  */
 
 import { type AdmitOptions, admit, type DeadRecord, MiskeyedError } from '../join/batch.ts'
@@ -13,6 +14,7 @@ import { isBeyondClock } from '../join/replay.ts'
 import type { Rules } from '../join/rules.ts'
 import type { JoinState } from '../join/state.ts'
 import type { RawChunk } from '../log/chunk.ts'
+import { PartitionStop } from './partitionStop.ts'
 import { ACCEPTED, WAS_LATE } from './segment.ts'
 
 /** Records below the position were taken before: a rebalance or a fetch may hand them in again. */
@@ -30,7 +32,7 @@ export function admitChunk(
     return admit(s, batch, options)
   } catch (error) {
     if (!(error instanceof MiskeyedError)) throw error
-    throw new Error(
+    throw new PartitionStop(
       `${chunk.topic} partition ${chunk.partition} offset ${error.offset}: ${error.message}, by the text of its user ` +
         'id. Usual causes: null keys, a key that is not the user id, a partitioner other than murmur2 (librdkafka: set ' +
         'partitioner=murmur2_random), binary keys. `onMiskeyed: deadLetter` goes on without such records.',

@@ -9,7 +9,8 @@
  * 3. `position` says what was joined; a record below it is skipped uncounted, whatever the log client hands in.
  *
  * How it fails: what it cannot deal with (a miskeyed record, an output that cannot be written) is told once to
- * `onFailed`, and the partition stops where it is: nothing after it is committed.
+ * `onFailed`, and the partition stops where it is: nothing after it is committed. What it had joined before a
+ * PartitionStop still is.
  */
 import { randomBytes } from 'node:crypto'
 import { admitTick } from '../join/batch.ts'
@@ -24,6 +25,7 @@ import { type LostRange, mergeLost } from './loss.ts'
 import { Memory } from './memory.ts'
 import { PartitionOutput } from './output.ts'
 import { type Capture, newRates, type PartitionOptions } from './partitionOptions.ts'
+import { PartitionStop } from './partitionStop.ts'
 import { takeOver } from './pipelineMark.ts'
 import type { Position } from './position.ts'
 import type { ReplayView } from './progress.ts'
@@ -74,7 +76,7 @@ export class Partition {
   private readonly coveredTo: Float64Array
   private chunk: RawChunk | undefined
   private replaying = true
-  isStopped = false
+  private isGivenUp = false
   private failure: Error | undefined
   private readonly turnstile = new Turnstile((error) => this.fail(error))
 
@@ -142,6 +144,16 @@ export class Partition {
 
   isPaused(source: number): boolean {
     return this.feed.isPaused(source)
+  }
+
+  /** It takes nothing more. */
+  get isStopped(): boolean {
+    return this.isGivenUp || this.failure !== undefined
+  }
+
+  /** Half a batch may be in hand: nothing is committed any more. */
+  private get isTorn(): boolean {
+    return this.failure !== undefined && !(this.failure instanceof PartitionStop)
   }
 
   /** Why it stands still, where it does: nothing after that is committed. */
@@ -250,7 +262,7 @@ export class Partition {
   /** What a commit of this moment would say; to be committed once `flushed` has resolved. */
   capture(cut?: (capture: Capture) => void): Promise<Capture> {
     return this.turnstile.run(async () => {
-      if (this.failure !== undefined) throw this.failure // half a batch is in hand: nothing after it is committed
+      if (this.isTorn) throw this.failure
       const capture = captureOf({
         ...this.parts,
         position: this.position,
@@ -269,7 +281,7 @@ export class Partition {
   /** A commit of this capture was acknowledged: what only older commits needed is forgotten, memory may be given up. */
   acknowledged(capture: Capture): Promise<void> {
     return this.turnstile.run(async () => {
-      if (this.isStopped) return
+      if (this.isGivenUp || this.isTorn) return
       this.schedule.acknowledged(capture)
       const { position, epoch, batchNumber } = capture
       const offsets = this.options.topics.map((topic) => position.sources.get(topic)!.offset)
@@ -323,7 +335,7 @@ export class Partition {
 
   /** Gives up everything; resolves when what is in hand is done. */
   async stop(): Promise<void> {
-    this.isStopped = true
+    this.isGivenUp = true
     this.feed.clear()
     await this.schedule.stop()
     await this.turnstile.idle
@@ -342,7 +354,6 @@ export class Partition {
   /** It cannot go on: what was committed stands, nothing after it is. */
   fail(error: Error): void {
     if (this.isStopped) return
-    this.isStopped = true
     this.failure = error
     this.feed.clear()
     this.feed.pauseAll()

@@ -11,10 +11,11 @@ import { type Patience, readWhilePassing } from '../log/patience.ts'
 import type { Committed, Log, PartitionEnds } from '../log/port.ts'
 import { headersOf } from '../log/recordBatch/headers.ts'
 import { Belief } from './belief.ts'
+import { PartitionStop } from './partitionStop.ts'
 import { decodeMetadata, type Position, type SourcePosition } from './position.ts'
 import { Quarantine } from './quarantine.ts'
 
-export class RecoveryError extends Error {
+export class RecoveryError extends PartitionStop {
   override name = 'RecoveryError'
 }
 

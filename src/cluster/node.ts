@@ -16,8 +16,8 @@ import { type ActorSystemRef, start as startSystem } from 'nact'
 import type { AcceptedLoss } from '../actors/loss.ts'
 import { Partition } from '../actors/partition.ts'
 import type { PartitionOptions } from '../actors/partitionOptions.ts'
+import { PartitionStop } from '../actors/partitionStop.ts'
 import { entriesOf } from '../actors/position.ts'
-import { RecoveryError } from '../actors/recovery.ts'
 import type { SharedSnapshots } from '../actors/snapshotSchedule.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { Config } from '../config/load.ts'
@@ -300,12 +300,12 @@ export class Node {
     this.options.logger.info({ partitions: starts.map(({ index }) => index) }, 'partitions assigned')
   }
 
-  /** A log that no longer has what a partition needs stops that partition; others go on. Anything else stops the node. */
+  /** What is a partition's alone (a log that lacks what it needs, a miskeyed record) stops no other. Else the node stops. */
   private partitionFailed(index: number, error: Error): void {
     const partition = this.held.get(index)
     if (partition === undefined && isClosed(error)) return
     if (partition !== undefined && isLost(error)) return this.lost(partition, error)
-    if (!(error instanceof RecoveryError)) return this.fail(error)
+    if (!(error instanceof PartitionStop)) return this.fail(error)
     this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
     this.failIfAllStopped()
   }

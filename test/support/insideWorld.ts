@@ -147,11 +147,16 @@ export class InsideWorld {
 
   /** Appends events to a source as they are, each a batch of its own, whether a node runs or not. Of one partition. */
   async append(source: number, ...events: readonly Event[]): Promise<void> {
+    return this.appendTo(0, source, ...events)
+  }
+
+  /** To this partition, whosever the events are. */
+  async appendTo(partition: number, source: number, ...events: readonly Event[]): Promise<void> {
     const writer = await this.log.writer()
     const topic = new BatchedTopic(this.topics[source], 'none', writer)
     for (const event of events) {
       const [key, value] = [Buffer.from(event.user_id), Buffer.from(JSON.stringify(event))]
-      topic.add(0, event.event_time, key, 0, key.length, value, 0, value.length)
+      topic.add(partition, event.event_time, key, 0, key.length, value, 0, value.length)
       await topic.flush()
     }
     await writer.close()
