@@ -67,15 +67,20 @@ export function checkCompacted({ topic, settings }: TopicInfo): readonly Finding
 
 function deletes({ topic, settings }: TopicInfo, keptMs: number): readonly Finding[] {
   const findings: Finding[] = []
+  const tell = (state: Finding['state'], message: string) =>
+    findings.push({ check: 'settings', subject: topic, state, message: `topic ${topic}: ${message}` })
   if (isCompacted(settings)) {
-    const message = `topic ${topic}: cleanup.policy is compact: of each user only the last record would stay. Set it to delete`
-    findings.push({ check: 'settings', subject: topic, state: 'problem', message })
+    tell('problem', 'cleanup.policy is compact: of each user only the last record would stay. Set it to delete')
   }
   const leastMs = Math.max(OUTPUT_RETENTION_MS, keptMs)
   const retentionMs = limitOf(settings, 'retention.ms')
   if (retentionMs < leastMs) {
-    const message = `topic ${topic}: retention.ms is ${retentionMs}: what is written is deleted before ${leastMs} ms are over`
-    findings.push({ check: 'settings', subject: topic, state: 'problem', message })
+    tell('problem', `retention.ms is ${retentionMs}: what is written is deleted before ${leastMs} ms are over`)
+  }
+  // Bytes say nothing of time: whether it is too little, nobody can tell here.
+  const retentionBytes = limitOf(settings, 'retention.bytes')
+  if (retentionBytes !== Number.POSITIVE_INFINITY) {
+    tell('warning', `retention.bytes is ${retentionBytes}: what is written may be deleted before it is read`)
   }
   return findings
 }

@@ -130,6 +130,14 @@ describe('settings of outputs', () => {
     }
   })
 
+  it('are warned of where they delete by size', async () => {
+    for (const topic of ['samples', 'late', 'orphans', 'dead']) {
+      expect(await warnings(withSettings(topic, { 'retention.bytes': '1000000' }))).toEqual([
+        expect.stringContaining(`topic ${topic}: retention.bytes is 1000000`),
+      ])
+    }
+  })
+
   it('may limit stamps where the broker sets them', async () => {
     const settings = { 'message.timestamp.type': 'LogAppendTime', 'message.timestamp.before.max.ms': '1' }
     expect(await problems(withSettings('samples', settings))).toEqual([])
