@@ -77,6 +77,8 @@ export interface OutputOptions {
 }
 
 export class PartitionOutput {
+  /** Samples whose view was rewritten from its writer's schema to the pipeline's. */
+  transcoded = 0
   private readonly partition: number
   private readonly owner: string
   private readonly outlets: Outlets
@@ -118,6 +120,7 @@ export class PartitionOutput {
     }
     this.out.end = 0
     const { samples } = this.outlets
+    const rewritten = this.rewritten()
     try {
       for (let k = 0; k < samples.length; k++) {
         samples[k].encoder.encode(this.row, this.out)
@@ -133,8 +136,16 @@ export class PartitionOutput {
       return undefined
     }
     this.addToSinks(stampMs)
+    if (this.rewritten() > rewritten) this.transcoded++
     this.emissions.add(stampMs - this.row.timeMs - s.rules.viewWaitMs)
     return undefined
+  }
+
+  /** By all encoders, which other partitions use too, but not within one sample. */
+  private rewritten(): number {
+    let count = 0
+    for (const { encoder } of this.outlets.samples) count += encoder.transcoded
+    return count
   }
 
   /** Of the first sink that cannot hold the sample: it goes to all sinks or to none. */

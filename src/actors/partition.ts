@@ -56,13 +56,13 @@ export class Partition {
   readonly endOffset: Float64Array
   readonly store: Store
   readonly spill: Spill
+  readonly output: PartitionOutput
   readonly schedule: SnapshotSchedule
   private readonly options: PartitionOptions
   private readonly memory: Memory
   private readonly parts: AdvanceParts
   private readonly rebuild: Rebuild
   readonly restarter: Restarter
-  private readonly output: PartitionOutput
   private readonly feed: Feed
   private readonly flags = new Flags()
   private quarantine: Quarantine

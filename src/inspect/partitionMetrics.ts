@@ -75,6 +75,12 @@ export const PARTITION_METRICS: readonly PartitionMetric[] = [
     refused: 'refused',
   }),
   ledger('counter', 'postview_samples_total', 'Samples made', 'samples'),
+  single(
+    'counter',
+    'postview_transcoded_samples_total',
+    'Samples whose view was rewritten from another schema to the pipeline’s',
+    (p) => p.output.transcoded,
+  ),
   counted('postview_engagements_total', 'Engagements, by what became of them', 'outcome', {
     bound: 'bound',
     unused: 'unused',

@@ -58,6 +58,8 @@ export interface PartitionStatus {
   readonly users: number
   readonly liveActors: number
   readonly restarts: number
+  /** Samples of this process whose view was rewritten from another schema to the pipeline's. */
+  readonly transcoded: number
   readonly stateBytes: number
   readonly bufferedBytes: number
   readonly recordsJoined: number
@@ -178,6 +180,7 @@ function partitionStatus(p: PartitionView, topics: readonly string[], around: Su
     users: p.state.users.size,
     liveActors: p.users.live,
     restarts: p.users.restarts,
+    transcoded: p.output.transcoded,
     stateBytes: p.state.arena.usedBytes,
     bufferedBytes: p.bufferedBytes,
     recordsJoined: p.rates.recordsJoined,

@@ -62,6 +62,8 @@ export interface PartitionView {
     readonly emissions: DurationCounts
   }
   readonly users: { readonly live: number; readonly restarts: number; readonly passivated: number }
+  /** Samples whose view had another writer's schema than the pipeline's, and was rewritten. */
+  readonly output: { readonly transcoded: number }
   /** What the start made of the journal; why it was not used, where it was not. */
   readonly recovered: Recovered
   /** The last shared snapshot that was published. */

@@ -159,6 +159,28 @@ describe('an engagement that is given up', () => {
   })
 })
 
+describe('a sample whose view was rewritten to another schema', () => {
+  test('is counted once, however many sinks it goes to, and not where it goes to none', () => {
+    const noSink: SampleSink = { ...nowhere, add() {}, discard() {}, close: async () => {} }
+    const encoder = () => ({
+      schema: null,
+      transcoded: 0,
+      prepare: () => undefined,
+      encode(this: { transcoded: number }) {
+        this.transcoded++
+      },
+    })
+    const full = { ...noSink, refusal: () => 'it is full' }
+    const of = (...sinks: SampleSink[]) => sinks.map((sink) => ({ encoder: encoder(), sinks: [sink] }))
+    const sampled = (samples: Outlets['samples']) => {
+      const output = outputOf({ samples }, fileReader(SCHEMA))
+      output.sample(settled({ source: 0, viewId: 'v' }), 0, 1)
+      return output.transcoded
+    }
+    expect([of(noSink, noSink), of(noSink, full), []].map(sampled)).toEqual([1, 0, 0])
+  })
+})
+
 describe('a view whose sample one of the sinks cannot hold', () => {
   const encoder: SampleEncoder = {
     schema: null,

@@ -67,6 +67,7 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
       emissions: new Durations(),
     },
     users: { live: 3, restarts: 1, passivated: 2 },
+    output: { transcoded: 6 },
     recovered: { from: 'journal', segmentsRead: 11, usersLoaded: 0, lost: [] },
     schedule: { last: undefined },
     spill: { viewsSpilled: 30, viewsRestored: 10 },

@@ -105,6 +105,7 @@ describe('status', () => {
       users: 5,
       liveActors: 3,
       restarts: 1,
+      transcoded: 6,
       stateBytes: 1000,
       journal: {
         bytesWritten: 2048,
@@ -186,6 +187,7 @@ describe('metrics', () => {
       'postview_records_total{partition="3",kind="view"} 5',
       'postview_records_total{partition="3",kind="refused"} 1',
       'postview_samples_total{partition="3"} 4',
+      'postview_transcoded_samples_total{partition="3"} 6',
       'postview_engagements_total{partition="3",outcome="late"} 1',
       'postview_engagements_total{partition="3",outcome="orphan"} 2',
       'postview_dead_letters_total{partition="3",reason="refused"} 1',
