@@ -53,6 +53,8 @@ export interface LifeOptions extends Pipeline {
   readonly events: EventLog
   readonly journal: Contents
   readonly stateBytes: number
+  /** Default: as many actors as there are users. */
+  readonly actorBytes?: number
 }
 
 export class Life {
@@ -64,13 +66,13 @@ export class Life {
   private failure: Error | undefined
 
   static async open(options: LifeOptions, from?: Position): Promise<Life> {
-    const { config, readers } = options
+    const { config, readers, events } = options
     const outlets = await openOutlets({
       config,
       log: { topics: async () => [] },
       node: 'node-1',
       viewReader: readers[0],
-      writer: { append: async () => 0, close: async () => {} },
+      writer: { append: async (topic, index, batch) => events.log.append(topic, index, batch), close: async () => {} },
       onDeadLetters() {},
     })
     const life = new Life(options, outlets)
@@ -97,7 +99,7 @@ export class Life {
       inboxBytes: 1e9,
       alignWithinMs: Number.POSITIVE_INFINITY,
       outputBytes: 1e9,
-      actorBytes: 1e9,
+      actorBytes: options.actorBytes ?? 1e9,
       pause() {},
       resume() {},
       onFailed: (error) => this.fail(error),
