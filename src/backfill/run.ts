@@ -40,6 +40,7 @@ export interface BackfillOptions {
   readonly out: string
   /** Where late, orphaned and bad records are written; only counted where it is not given. */
   readonly sideFolder?: string
+  /** Told of all files together. */
   readonly onProgress?: (bytesRead: number, bytesTotal: number) => void
 }
 
@@ -71,6 +72,7 @@ class Backfill {
   private readonly folder: string
   /** By input. */
   private readonly sources: readonly Source[]
+  private files: readonly EventFile[] = []
   private readonly waiting: ((value: void) => void)[][] = []
   private readonly paused: boolean[] = []
   private partition!: Partition
@@ -87,6 +89,7 @@ class Backfill {
 
   async run(): Promise<BackfillResult> {
     const files = await Promise.all(this.options.inputs.map((input, source) => this.openInput(input, source)))
+    this.files = files
     const pipeline = this.pipelineOf(files)
     const { limits } = pipeline
     const readers = await Promise.all(pipeline.sources.map((source) => openSourceReader(source, limits)))
@@ -213,13 +216,21 @@ class Backfill {
         ...(wanted === undefined ? chunk : select(chunk, wanted.where, wanted.reader)),
         highWatermark: end + 1,
       })
-      this.options.onProgress?.(file.bytesRead(), file.bytesTotal)
+      this.tellProgress()
       if (++this.chunks % SETTLE_EVERY_CHUNKS === 0) await this.settle()
       if (this.paused[source]) await new Promise<void>((resolve) => (this.waiting[source] ??= []).push(resolve))
     }
     // The source has ended: it holds nobody back any more.
     this.partition.ended(source, end)
     await this.partition.tick()
+  }
+
+  private tellProgress(): void {
+    const sum = (of: (file: EventFile) => number): number => this.files.reduce((bytes, file) => bytes + of(file), 0)
+    this.options.onProgress?.(
+      sum((file) => file.bytesRead()),
+      sum((file) => file.bytesTotal),
+    )
   }
 
   /** Rows of text are JSON, whatever schema the source has for them; a container's are read as the join reads them. */

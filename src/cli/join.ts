@@ -55,15 +55,15 @@ async function joinFiles(options: Options): Promise<void> {
   const bar = process.stderr.isTTY
     ? new SingleBar({ format: '{bar} {percentage} % | {eta_formatted} left' })
     : undefined
-  const read = new Map<number, number>()
+  let isBegun = false
   const { ledger, problems } = await runBackfill({
     config,
     inputs: inputsOf(options),
     out: options.out,
     sideFolder: options.sideOutputs,
     onProgress: (bytesRead, bytesTotal) => {
-      if (read.size === 0) bar?.start(bytesTotal, 0)
-      read.set(bytesTotal, bytesRead)
+      if (!isBegun) bar?.start(bytesTotal, 0)
+      isBegun = true
       bar?.update(bytesRead)
     },
   }).finally(() => bar?.stop())

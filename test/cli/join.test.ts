@@ -1,11 +1,12 @@
 /** `postview join` over the files that `postview generate --out-dir` writes for the same pipeline. */
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 import { configFolder, PIPELINE } from './configFolder.ts'
 import { run } from './run.ts'
+import { asTerminal } from './terminal.ts'
 
 const VIEWS = 200
 const FEW = ['--views', String(VIEWS), '--users', '20', '--start', '2026-01-01T00:00:00Z', '--close']
@@ -97,4 +98,24 @@ test('brokers that are missing and secrets that are not set do not matter over f
   expect((await joined(folder, ['engagements'])).samples).toBeGreaterThanOrEqual(VIEWS)
   await write({ ...PIPELINE.sources, views: { ...views, topic: 'a b' } }, { ...node, kafka, memory: { state: '1' } })
   await expect(joined(folder, ['engagements'])).rejects.toThrow(/sources\.views\.topic.*\n.*memory\.state/)
+})
+
+test('a bar on a terminal goes from nothing to all that was read, and is nowhere else', async () => {
+  const { folder } = await configFolder(dir.path)
+  await generated(folder)
+  const write = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  try {
+    await joined(folder, ['engagements'])
+    expect(write).not.toHaveBeenCalled()
+    await asTerminal('stderr', () => joined(folder, ['engagements']))
+    const percents = write.mock.calls.flatMap(([text]) =>
+      [...String(text).matchAll(/(\d+) %/g)].map(([, of]) => Number(of)),
+    )
+    expect(percents[0]).toBe(0)
+    expect(percents).toEqual([...percents].sort((a, b) => a - b))
+    expect(percents.at(-1)).toBe(100)
+    expect(write.mock.lastCall).toEqual(['\n'])
+  } finally {
+    write.mockRestore()
+  }
 })
