@@ -7,8 +7,10 @@ import { VIEWS } from '../../src/generate/event.ts'
 import { LogTarget } from '../../src/generate/toLog.ts'
 import { KafkaSink } from '../../src/sinks/kafka.ts'
 import { run } from './run.ts'
+import { asTerminal } from './terminal.ts'
 
 const FEW = ['demo', '--views', '1000']
+const COUNTS = /^[\d,]+ events in, [\d,]+ samples out, [\d,]+ views pending$/
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -37,8 +39,13 @@ function firstSample(times: number): void {
   })
 }
 
-test('ends well where every sample is right', async () => {
-  const { stdout, exitCode } = await run(...FEW)
+test('ends well where every sample is right, and counts in place on a terminal', async () => {
+  const { stdout, exitCode } = await asTerminal('stdout', () => run(...FEW))
+  const [, counts, ...others] = stdout.split('\n')
+  const [before, ...inPlace] = counts.split('\r\u001b[K')
+  expect(before).toBe('')
+  expect(inPlace.filter((line) => !COUNTS.test(line))).toEqual([])
+  expect(others.filter((line) => COUNTS.test(line))).toEqual([])
   expect(stdout).toContain('All 1,000 samples are as known beforehand')
   expect(exitCode).toBeUndefined()
 })
@@ -51,5 +58,7 @@ test.each([
   putIn()
   const { stdout, exitCode } = await run(...FEW)
   expect(stdout).toContain(`WRONG: of 1000 samples ${verdict}.`)
+  // Where no terminal is, counts are lines.
+  expect(stdout.split('\n')[1]).toMatch(COUNTS)
   expect(exitCode).toBe(1)
 })
