@@ -39,8 +39,7 @@ export function captureOf(options: CaptureOptions): Capture {
       // What was acted on: an answer may have moved the clocks further, and its tick not have had its turn.
       watermarkMs: s.lastWatermarkMs,
       sources,
-      deadLettersFrom: quarantine.readBackFrom,
-      believed: quarantine.believed,
+      ...quarantine.readBack,
       ledger: [...s.ledger],
       pipeline: markOf(s),
       lost,

@@ -308,9 +308,9 @@ export class Partition {
     this.quarantine.written(baseOffset, count)
   }
 
-  /** From where, and of whom, the dead letters are to be read back by whoever begins from a commit. */
-  get readBack(): Pick<Position, 'deadLettersFrom' | 'believed'> {
-    return { deadLettersFrom: this.quarantine.readBackFrom, believed: this.quarantine.believed }
+  /** As it is once the dead letters of a capture are written. */
+  get readBack(): Quarantine['readBack'] {
+    return this.quarantine.readBack
   }
 
   /** Where the log is to be read from for this source: behind what waits in the inbox. */

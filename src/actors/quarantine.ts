@@ -60,7 +60,7 @@ export class Quarantine {
   }
 
   /** Of each earlier owner whose decisions are still needed: up to where in the dead letters they hold (belief.ts). */
-  get believed(): ReadonlyMap<string, number> {
+  private get believed(): ReadonlyMap<string, number> {
     const upTo = new Map<string, number>()
     for (const entries of this.sources) {
       for (const { owner, deadOffset } of entries.values()) {
@@ -70,8 +70,13 @@ export class Quarantine {
     return upTo
   }
 
+  /** From where, and of whom, the dead letters are to be read back by whoever begins from a commit. */
+  get readBack(): { readonly deadLettersFrom: number; readonly believed: ReadonlyMap<string, number> } {
+    return { deadLettersFrom: this.readBackFrom, believed: this.believed }
+  }
+
   /** The dead-letter offset from which the decisions still needed are read back. */
-  get readBackFrom(): number {
+  private get readBackFrom(): number {
     let lowest = this.next
     for (const entries of this.sources) {
       for (const entry of entries.values()) if (entry.deadOffset < lowest) lowest = entry.deadOffset

@@ -79,8 +79,7 @@ class World {
     const position: Position = {
       ...first(),
       sources: new Map([[TOPIC, { offset: fates.length, highestMs: 0, neededFrom }]]),
-      deadLettersFrom: quarantine.readBackFrom,
-      believed: quarantine.believed,
+      ...quarantine.readBack,
       owner: name,
     }
     this.committed = { metadata: encodeMetadata(position), fates: [...fates], owner: name }

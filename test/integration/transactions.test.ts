@@ -44,6 +44,13 @@ async function writerOf(group: string, from: Log = log, timeoutMs = TIMEOUT_MS):
   return writer
 }
 
+/** An owner and the one that comes after it, each with a log of its own. */
+async function rivals(group: string): Promise<[old: TransactionalWriter, next: TransactionalWriter]> {
+  const otherLog = await openLog(broker.brokers, 'other')
+  closing.push(() => otherLog.close())
+  return [await writerOf(group), await writerOf(group, otherLog)]
+}
+
 /** What readers of committed records are given, however long the log is beyond it. */
 async function visible(topic: string, partition = 1): Promise<(string | null)[]> {
   const end = (await log.ends([topic])).find((each) => each.partition === partition)!
@@ -176,9 +183,7 @@ describe('a transaction', () => {
 describe('an owner', () => {
   it('is fenced by the next one: nothing that it sends counts, and it is told', async () => {
     const { group, source, output, entries } = await worldOf()
-    const otherLog = await openLog(broker.brokers, 'other')
-    closing.push(() => otherLog.close())
-    const [old, next] = [await writerOf(group), await writerOf(group, otherLog)]
+    const [old, next] = await rivals(group)
     await old.open(1)
     await old.append(output, 1, unsealedBatch(['committed by the old']))
     await old.commit(1, entries(1))
@@ -208,9 +213,7 @@ describe('an owner', () => {
 
   it('that has slept in the middle of a commit costs the next one none of the offsets that it has sent', async () => {
     const { group, source, output, entries } = await worldOf()
-    const otherLog = await openLog(broker.brokers, 'other')
-    closing.push(() => otherLog.close())
-    const [old, next] = [await writerOf(group), await writerOf(group, otherLog)]
+    const [old, next] = await rivals(group)
     await old.open(1)
     const sleep = hold('addOffsetsToTxn', `${group}-1`, 'answer')
     const late = codeOf(old.commit(1, entries(9)))

@@ -1,7 +1,7 @@
 /**
  * The join with one bug sown into it: a copy of src/join (and of what drives it in tests) in a temporary folder, with one
- * text replaced by another, loaded as one module of its own (file by file, most of its time would go into transforming them).
- * The product has no switch for this.
+ * text replaced by another, loaded as one module of its own (file by file, most of the time would go into transforming
+ * them). The product has no switch for this.
  *
  * Fails: where the text to replace is not there exactly once, so that a bug cannot be sown beside the mark.
  */

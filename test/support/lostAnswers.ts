@@ -1,6 +1,7 @@
 /**
  * Answers of the broker that get lost: the request is made and does its work, and its caller is told that the connection
- * was closed. And requests or answers that are held, as those of a process that sleeps. In the process's own kafkajs, below everything of the product.
+ * was closed. And requests or answers that are held, as those of a process that sleeps. In the process's own kafkajs, below
+ * everything of the product.
  */
 import { createRequire } from 'node:module'
 // First, so that kafkajs is patched before anything of it is loaded here.

@@ -1,6 +1,6 @@
 /**
- * kafkajs as it is, with the codec that its users bring for LZ4: a copy in a folder of its own. The product patches kafkajs for its whole process, and test files share
- * processes.
+ * kafkajs as it is, with the codec that its users bring for LZ4: a copy in a folder of its own. The product patches
+ * kafkajs for its whole process, and test files share processes.
  *
  * Invariant: nothing of src is loaded here, and nothing that src changes is in this copy.
  */
