@@ -1,18 +1,19 @@
 /**
- * Builds dist/ in a clone: at `npm ci`, before `npm test` and before `npm pack`. Does nothing where the compiler is
- * absent (`npm ci --omit=dev`) or the source is (an installed tarball, which carries its dist/).
+ * Builds dist/ in a clone: at `npm ci`, before `npm test` and before `npm pack`. Does nothing where the source is
+ * absent (an installed tarball, which carries its dist/).
  *
  * Invariants:
  * 1. Afterwards dist/ holds what src/ is as JavaScript, the page as it is, and nothing else: files of modules that are
  *    gone would be packed.
  * 2. A file is replaced, never missing or half written for a while: nodes and tests may be running from dist/.
  *
- * How it fails: with the compiler's own messages and exit code 1.
+ * How it fails: with the compiler's own messages, or npm's where it is missing and cannot be had, and exit code 1.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { canTranslate, keepTranslated, translate } from './translate.mjs'
+import { withCompiler } from './compiler.mjs'
+import { keepTranslated, translate } from './translate.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SOURCE = join(ROOT, 'src')
@@ -41,9 +42,9 @@ function place(path, content) {
   renameSync(`${path}~`, path)
 }
 
-if (canTranslate() && existsSync(SOURCE)) {
+if (existsSync(SOURCE)) {
   try {
-    build()
+    withCompiler(build)
   } catch (error) {
     process.stderr.write(`${error.message}\n`)
     process.exit(1)

@@ -8,11 +8,10 @@
  */
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { compiler, compilerVersion } from './compiler.mjs'
 
-const require = createRequire(import.meta.url)
 const CACHE = fileURLToPath(new URL('../node_modules/.cache/postview-translated', import.meta.url))
 /** Names as tsconfig.json has them; the project's files are ES modules all. */
 const OPTIONS = {
@@ -20,15 +19,6 @@ const OPTIONS = {
   module: 'ESNext',
   verbatimModuleSyntax: true,
   rewriteRelativeImportExtensions: true,
-}
-
-/** Whether the compiler is here: `npm ci --omit=dev` leaves it away. */
-export function canTranslate() {
-  try {
-    return require.resolve('typescript') !== ''
-  } catch {
-    return false
-  }
 }
 
 /** The JavaScript of a file's text; its name is for messages. */
@@ -56,13 +46,12 @@ export function keepTranslated(files) {
 }
 
 function entryOf(text, fileName) {
-  const { version } = require('typescript/package.json')
-  const key = `${version} ${JSON.stringify(OPTIONS)} ${fileName}\n${text}`
+  const key = `${compilerVersion()} ${JSON.stringify(OPTIONS)} ${fileName}\n${text}`
   return `${createHash('sha256').update(key).digest('hex')}.js`
 }
 
 function compile(text, fileName) {
-  const ts = require('typescript')
+  const ts = compiler()
   const compilerOptions = ts.convertCompilerOptionsFromJson(OPTIONS, '').options
   const { outputText, diagnostics } = ts.transpileModule(text, { fileName, compilerOptions, reportDiagnostics: true })
   if (diagnostics.length === 0) return outputText
