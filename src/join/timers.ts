@@ -8,7 +8,7 @@
  * (arena.ts, invariant 1), by its kind and its due time.
  */
 const BUCKET_MS = 256
-const RECENT = 256
+const RECENT = 4096
 const FIRST_ITEMS = 16
 /** Fewer timers than this are not worth looking through. */
 const TIDY_FROM = 1 << 16
@@ -23,7 +23,10 @@ export class Timers {
   private tidyAt = TIDY_FROM
   private readonly buckets = new Map<number, Bucket>()
   private readonly keys: number[] = []
-  /** Buckets asked for lately, by the low bits of their keys: a batch's due times lie within a few seconds. */
+  /**
+   * Buckets asked for lately, by the low bits of their keys: a batch's due times lie within a few seconds, those of a
+   * snapshot, which has one user after the other, within a quarter of an hour or more.
+   */
   private readonly recentKeys = new Float64Array(RECENT).fill(Number.NaN)
   private readonly recent: (Bucket | undefined)[] = new Array(RECENT).fill(undefined)
 
@@ -65,7 +68,7 @@ export class Timers {
       if (kept > 0) return
       this.buckets.delete(key)
       this.popKey()
-      this.recentKeys[key & (RECENT - 1)] = Number.NaN
+      this.forgetRecent(key)
     }
   }
 
@@ -101,6 +104,13 @@ export class Timers {
     this.recentKeys[slot] = key
     this.recent[slot] = bucket
     return bucket
+  }
+
+  private forgetRecent(key: number): void {
+    const slot = key & (RECENT - 1)
+    if (this.recentKeys[slot] !== key) return
+    this.recentKeys[slot] = Number.NaN
+    this.recent[slot] = undefined
   }
 
   private pushKey(key: number): void {
