@@ -6,7 +6,7 @@ import { makeLogger } from '../cluster/logger.ts'
 import { type ChildSpec, runNodes } from '../cluster/parent.ts'
 import { startNode } from '../cluster/process.ts'
 import { variableOf } from '../config/environment.ts'
-import { type Config, loadToRun } from '../config/load.ts'
+import { type Config, loadConfig } from '../config/load.ts'
 import { addStatus } from './status.ts'
 import { UsageError } from './usage.ts'
 
@@ -42,7 +42,7 @@ export function addCluster(program: Command): void {
     .option('--accept-loss <range>', 'go on without these events: topic:partition:from-to', collect, [])
     .action(async (options: StartOptions) => {
       const nodes = countOf(options.nodes)
-      const config = loadToRun(options.config, process.env)
+      const config = loadConfig(options.config, process.env)
       if (nodes > 1 && config.node.kafka === undefined) {
         throw new UsageError(
           `--nodes ${nodes}: the embedded log is one process's own; several nodes need kafka.brokers`,

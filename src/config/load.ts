@@ -14,7 +14,6 @@ import { type NodeFile, nodeShape } from './nodeShape.ts'
 import { pipelineFrom } from './pipeline.ts'
 import { pipelineShape } from './pipelineShape.ts'
 import { ConfigError, type Problem } from './problem.ts'
-import { hasZstd, zstdProblems } from './zstd.ts'
 
 export interface Config {
   readonly pipeline: Pipeline
@@ -38,17 +37,6 @@ export function loadConfig(folder: string, env: NodeJS.ProcessEnv): Config {
   }
   if (pipeline === undefined || node === undefined || problems.length > 0) throw new ConfigError(problems)
   return { pipeline, node, folder }
-}
-
-/**
- * For commands that run a node, or say whether one could: this Node must be able to do what is asked for. Others may ask
- * nodes that run on another one.
- */
-export function loadToRun(folder: string, env: NodeJS.ProcessEnv, isZstdThere: boolean = hasZstd()): Config {
-  const config = loadConfig(folder, env)
-  const problems = isZstdThere ? [] : zstdProblems(config.pipeline, join(folder, 'pipeline.yaml'))
-  if (problems.length > 0) throw new ConfigError(problems)
-  return config
 }
 
 /** For commands over files: brokers that are missing and secrets that are not set do not matter to them. */

@@ -1,10 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import * as zlib from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { loadToRun } from '../../src/config/load.ts'
-import { hasZstd } from '../../src/config/zstd.ts'
 import { BASE, ConfigFolder } from './configFolder.ts'
 
 let folder: ConfigFolder
@@ -12,27 +9,6 @@ beforeEach(() => {
   folder = new ConfigFolder()
 })
 afterEach(() => folder.remove())
-
-test('zstd is refused where a node is to run and its Node cannot write it, and nowhere else', () => {
-  const sinks = ['lz4', 'zstd'].map((compression) => ({ type: 'kafka', topic: `samples-${compression}`, compression }))
-  folder.write({ sinks })
-  expect(() => loadToRun(folder.path, {}, false)).toThrow(
-    expect.objectContaining({
-      file: join(folder.path, 'pipeline.yaml'),
-      key: 'sinks.1.compression',
-      exitCode: 2,
-      message: expect.stringMatching(/take Node 22\.15 or newer, or lz4 \(is "zstd"\)$/),
-    }),
-  )
-  for (const load of [() => loadToRun(folder.path, {}, true), () => folder.load()]) {
-    expect(load().pipeline.sinks[1].compression).toBe('zstd')
-  }
-})
-
-test('a Node is taken to have zstd where it can write it', () => {
-  const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Buffer) => Buffer }
-  expect(hasZstd()).toBe((zstdCompressSync?.(Buffer.from('x')).length ?? 0) > 0)
-})
 
 describe('what is wrong is refused with the key named', () => {
   const label = { on: 'click', within: '10m' }

@@ -147,6 +147,9 @@ describe('writing', () => {
     expect(plain).toEqual(await recordsIn(log, topic, 0, 0, 15))
     expect(plain.map(({ value }) => value)).toEqual(numbered(0, 15))
     expect(plain[0]).toMatchObject({ stampMs: 1_700_000_000_000, key: 'key-0', headers: [['reason', 'late']] })
+    const anew = await topicOf(1, { 'compression.type': 'gzip' }) // Java reads zstd to write it so.
+    await writer.append(anew, 0, batchOf(numbered(0, 15), { compression: 'zstd' }))
+    expect((await recordsByPlainKafka(broker.brokers, anew, 15)).map(({ value }) => value)).toEqual(numbered(0, 15))
   })
 
   it('keeps the order of a partition through hundreds of appends at once over several topics', async () => {

@@ -90,7 +90,7 @@ describe('a partition that is given up', () => {
   })
 })
 
-const COMPRESSIONS: readonly Compression[] = ['none', 'lz4', 'gzip', 'snappy']
+const COMPRESSIONS: readonly Compression[] = ['none', 'lz4', 'gzip', 'snappy', 'zstd']
 const anyValue = fc
   .record({ bytes: fc.integer({ min: 0, max: 12_000 }), isNoise: fc.boolean(), seed: fc.nat() })
   .map(({ bytes, isNoise, seed }) => (isNoise ? noise(bytes, seed) : Buffer.alloc(bytes, 'x')))

@@ -16,8 +16,8 @@ import { rolldown } from 'rolldown'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SOURCE = join(ROOT, 'src')
 const CACHE = join(ROOT, 'node_modules/.cache/postview-bundled')
-/** Addons, and what src/ takes parts of by their path: of these there must be one copy. */
-const LEFT_OUT = /^(kafkajs|nact|rocksdb-native|lz4-napi|@node-rs\/)/
+/** Addons, what lies beside its own WebAssembly, and what src/ takes parts of by their path: of these there must be one copy. */
+const LEFT_OUT = /^(kafkajs|nact|rocksdb-native|lz4-napi|@bokuweb\/|@node-rs\/)/
 
 /** A folder of JavaScript, `main.js` in it, that stands for dist/cli. */
 export async function bundled(): Promise<string> {

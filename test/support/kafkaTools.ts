@@ -32,7 +32,7 @@ export function plainClient(brokers: string) {
 export function batchOf(
   values: readonly string[],
   options: {
-    compression?: 'none' | 'gzip' | 'lz4'
+    compression?: 'none' | 'gzip' | 'lz4' | 'zstd'
     stampMs?: number
     headers?: readonly RecordHeader[]
     isSealed?: boolean

@@ -10,8 +10,7 @@
  *    writer sets the second too (producer.ts), the checksum is left to it (`isSealed: false`).
  * 3. Timestamp deltas are relative to the first record's.
  *
- * Fails: LogError CODEC at construction; RangeError where the caller hands a stamp that is no whole number of
- * milliseconds, or finishes an empty batch.
+ * Fails: RangeError where the caller hands a stamp that is no whole number of milliseconds, or finishes an empty batch.
  */
 import { crc32c } from '@node-rs/crc32'
 import type { Compression } from '../../config/model.ts'

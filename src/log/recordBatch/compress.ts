@@ -2,15 +2,13 @@
  * Compresses the records of a batch, in the framings that Kafka's own clients read.
  *
  * LZ4: one frame of version 01 with independent blocks (what lz4-napi writes; Java's reader takes no other).
- * Snappy: the framing of snappy-java, in blocks of its own default size. Zstandard: only where node:zlib has it.
- *
- * Fails, when the codec is chosen and not at the first batch, with LogError CODEC.
+ * Snappy: the framing of snappy-java, in blocks of its own default size. Zstandard: one frame (zstd.ts).
  */
 import * as zlib from 'node:zlib'
 import { compressFrameSync } from 'lz4-napi'
 import { compress as compressSnappy } from 'snappyjs'
 import type { Compression } from '../../config/model.ts'
-import { LogError } from '../port.ts'
+import { compressZstd } from './zstd.ts'
 
 export type Compressor = (records: Buffer) => Buffer
 
@@ -30,7 +28,7 @@ export function compressorOf(codec: Compression): Compressor | null {
     case 'snappy':
       return snappyJava
     case 'zstd':
-      return zstandard()
+      return compressZstd
   }
 }
 
@@ -43,14 +41,4 @@ function snappyJava(records: Buffer): Buffer {
     parts.push(length, block)
   }
   return Buffer.concat(parts)
-}
-
-function zstandard(): Compressor {
-  // Node 22.15 and newer; the types are those of Node 20.
-  const { zstdCompressSync } = zlib as { zstdCompressSync?: Compressor }
-  if (zstdCompressSync !== undefined) return (records) => zstdCompressSync(records)
-  throw new LogError(
-    'CODEC',
-    `compression zstd: node:zlib of Node ${process.versions.node} has no zstdCompressSync (Node 22.15 brought it), and the package zstddec only reads`,
-  )
 }

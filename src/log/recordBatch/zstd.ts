@@ -1,40 +1,46 @@
 /**
- * Inflates Zstandard frames: by node:zlib where it can (Node 22.15 and newer), else by zstddec, which is Facebook's own
- * decoder in WebAssembly. One written in JavaScript (fzstd) does not look whether what it writes lies within the frame's
- * size: three dozen bytes that ask for thousands of long copies kept it busy for seconds.
+ * Zstandard frames, written and inflated: by node:zlib where it can (Node 22.15 and newer), else by Facebook's own code
+ * in WebAssembly (@bokuweb/zstd-wasm), which is loaded only there. One written in JavaScript (fzstd) does not look
+ * whether what it writes lies within the frame's size: three dozen bytes that ask for thousands of long copies kept it
+ * busy for seconds.
  *
- * Never beyond the bytes allowed: zlib holds the limit by itself, for zstddec the frame is walked before (bounds.ts).
+ * Invariants:
+ * 1. Nothing is inflated beyond the bytes allowed: zlib holds the limit by itself, for WebAssembly the frame is walked
+ *    before (bounds.ts), and it writes no further than the size found there.
+ * 2. What is written is one frame that states its size, as Java's reader takes it.
  *
- * Fails: InflateError, or what zlib throws.
+ * Fails: InflateError, or what zlib or the package throws.
  */
 import * as zlib from 'node:zlib'
-import type { ZSTDDecoder } from 'zstddec'
 import { InflateError, tooLarge, zstdFrameBound } from './bounds.ts'
 
-type NodeZstd = (bytes: Buffer, options: { maxOutputLength: number }) => Buffer
-
 // The types are those of Node 20.
-const { zstdDecompressSync } = zlib as { zstdDecompressSync?: NodeZstd }
-const decoder = zstdDecompressSync === undefined ? await openDecoder() : undefined
+const { zstdCompressSync, zstdDecompressSync } = zlib as {
+  zstdCompressSync?: (bytes: Buffer) => Buffer
+  zstdDecompressSync?: (bytes: Buffer, options: { maxOutputLength: number }) => Buffer
+}
+const wasm = zstdDecompressSync === undefined ? await openWasm() : undefined
 
-export function inflateZstd(bytes: Buffer, maxBytes: number): Buffer {
-  if (decoder === undefined) return zstdDecompressSync!(bytes, { maxOutputLength: maxBytes })
-  const bound = zstdFrameBound(bytes)
-  if (bound > maxBytes) throw tooLarge(maxBytes)
-  const { buffer, byteOffset, length } = decoder.decode(bytes, bound)
-  // Its errors are negative lengths, which make an empty array; no batch is empty.
-  if (length === 0) throw new InflateError('CORRUPT', 'its zstd data cannot be inflated')
-  return Buffer.from(buffer, byteOffset, length)
+export function compressZstd(bytes: Buffer): Buffer {
+  return wasm === undefined ? zstdCompressSync!(bytes) : bufferOf(wasm.compress(bytes))
 }
 
-/** It would fetch its own code from a data URL: without `fetch` it takes it as it is, and Node loads no HTTP client. */
-async function openDecoder(): Promise<ZSTDDecoder> {
-  const { ZSTDDecoder } = await import('zstddec')
-  const fetch = Object.getOwnPropertyDescriptor(globalThis, 'fetch')
-  Reflect.deleteProperty(globalThis, 'fetch')
-  const opened = new ZSTDDecoder()
-  const ready = opened.init()
-  if (fetch !== undefined) Object.defineProperty(globalThis, 'fetch', fetch)
-  await ready
+export function inflateZstd(bytes: Buffer, maxBytes: number): Buffer {
+  if (wasm === undefined) return zstdDecompressSync!(bytes, { maxOutputLength: maxBytes })
+  const bound = zstdFrameBound(bytes)
+  if (bound > maxBytes) throw tooLarge(maxBytes)
+  const inflated = wasm.decompress(bytes, { defaultHeapSize: bound })
+  // No batch is empty.
+  if (inflated.length === 0) throw new InflateError('CORRUPT', 'its zstd data cannot be inflated')
+  return bufferOf(inflated)
+}
+
+async function openWasm() {
+  const opened = await import('@bokuweb/zstd-wasm')
+  await opened.init()
   return opened
+}
+
+function bufferOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length)
 }

@@ -1,10 +1,8 @@
 import { createRequire } from 'node:module'
-import * as zlib from 'node:zlib'
 import { compressFrameSync, decompressFrameSync } from 'lz4-napi'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { LogError } from '../../../src/log/port.ts'
 import { RecordBatchBuilder } from '../../../src/log/recordBatch/builder.ts'
-import { batchOf, type PlainRecord, plain, read, record, sectionOf } from './records.ts'
+import { batchOf, type PlainRecord, read, record, sectionOf } from './records.ts'
 
 const require = createRequire(import.meta.url)
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0')
@@ -128,16 +126,6 @@ describe('a record batch builder', () => {
     const chunk = read(builder.finish().bytes)
     expect(chunk.bytes.toString('utf8', chunk.keyAt[0], chunk.keyAt[0] + 5)).toBe('first')
     expect(chunk.valueLength[1]).toBe(20_000_000)
-  })
-
-  it('writes zstd where Node has it, and names codec and package where it has not', () => {
-    if ('zstdCompressSync' in zlib) {
-      expect(plain(read(batchOf(someRecords, 'zstd')))).toEqual(someRecords)
-    } else {
-      const error = expect(() => new RecordBatchBuilder({ compression: 'zstd' }))
-      error.toThrow(LogError)
-      error.toThrow(/zstd.*node:zlib.*zstddec/)
-    }
   })
 
   it('refuses a timestamp that is no whole number of milliseconds, and an empty batch', () => {
