@@ -10,12 +10,13 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Finding } from '../cluster/finding.ts'
 import { checkKeying } from '../cluster/keying.ts'
+import { loadToRun } from '../cluster/loadToRun.ts'
 import { makeLogger } from '../cluster/logger.ts'
 import { openLog } from '../cluster/open.ts'
 import { checkTopics } from '../cluster/topics.ts'
 import type { SourceReader } from '../codec/port.ts'
 import { openSourceReader } from '../codec/source.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/load.ts'
 import type { Source } from '../config/model.ts'
 import { type Log, LogError } from '../log/port.ts'
 import { answerText } from '../show/printable.ts'
@@ -32,7 +33,7 @@ export function addCheck(program: Command): void {
     .option('--config <folder>', 'configuration folder', 'config')
     .option('--json', 'as JSON')
     .action(async (options: { config: string; json?: boolean }) => {
-      const answer = await check(loadConfig(options.config, process.env))
+      const answer = await check(await loadToRun(options.config, process.env))
       process.stdout.write(`${answerText(answer, options.json, renderCheck)}\n`)
       if (!answer.ok) process.exitCode = 1
     })

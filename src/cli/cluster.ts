@@ -2,11 +2,12 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { type AcceptedLoss, formatLoss, parseLoss } from '../actors/loss.ts'
+import { loadToRun } from '../cluster/loadToRun.ts'
 import { makeLogger } from '../cluster/logger.ts'
 import { type ChildSpec, runNodes } from '../cluster/parent.ts'
 import { startNode } from '../cluster/process.ts'
 import { variableOf } from '../config/environment.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/load.ts'
 import { addStatus } from './status.ts'
 import { UsageError } from './usage.ts'
 
@@ -42,7 +43,7 @@ export function addCluster(program: Command): void {
     .option('--accept-loss <range>', 'go on without these events: topic:partition:from-to', collect, [])
     .action(async (options: StartOptions) => {
       const nodes = countOf(options.nodes)
-      const config = loadConfig(options.config, process.env)
+      const config = await loadToRun(options.config, process.env)
       if (nodes > 1 && config.node.kafka === undefined) {
         throw new UsageError(
           `--nodes ${nodes}: the embedded log is one process's own; several nodes need kafka.brokers`,

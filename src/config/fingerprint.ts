@@ -3,7 +3,7 @@
  * key, by which two nodes tell what they differ in.
  *
  * In: the contents of schemas, the order of sources and of labels. Out: paths of files, folders and credentials, which
- * may differ between machines that do the same.
+ * may differ between machines that do the same; sample schemas, which follow from the rest.
  */
 import { createHash } from 'node:crypto'
 import type { Pipeline, Source } from './model.ts'
@@ -17,6 +17,7 @@ const LEFT_OUT = new Set([
   'username',
   'password',
   'createTopics',
+  'sampleSchemas',
 ])
 /** Of 64 digits: enough to tell two values of one key apart. */
 const DIGEST_DIGITS = 8

@@ -18,6 +18,8 @@ export interface Pipeline {
   readonly onMiskeyed: 'stop' | 'deadLetter'
   readonly createTopics: boolean
   readonly sinks: readonly SinkSpec[]
+  /** That sinks name: each must be the one that the pipeline makes (see cluster/loadToRun.ts). */
+  readonly sampleSchemas: readonly SampleSchema[]
   readonly sideOutputs: { readonly late: string; readonly orphans: string; readonly deadLetters: string }
   readonly delivery: 'at-least-once' | 'exactly-once'
   readonly limits: DecodeLimits
@@ -99,6 +101,13 @@ export type SinkSpec =
       readonly rollBytes: number
       readonly rollEveryMs: number
     }
+
+/** A sample schema that users keep in a file, and the key that names it. */
+export interface SampleSchema {
+  readonly key: string
+  readonly schema: AvroSchema
+  readonly schemaFile: string
+}
 
 export type SampleFormat =
   | { readonly type: 'avro' }

@@ -13,6 +13,7 @@ import type {
   Pipeline,
   Registry,
   SampleFormat,
+  SampleSchema,
   SinkSpec,
   Source,
 } from './model.ts'
@@ -52,6 +53,7 @@ export function pipelineFrom(given: PipelineFile, from: SecretSource): Pipeline 
     onMiskeyed: given.onMiskeyed,
     createTopics: given.createTopics,
     sinks: given.sinks.map((sink, i) => sinkFrom(sink, `sinks.${i}`, from)),
+    sampleSchemas: sampleSchemasFrom(given.sinks, from),
     sideOutputs: given.sideOutputs,
     delivery: given.delivery,
     limits: limitsFrom(given.limits),
@@ -156,7 +158,7 @@ function sinkFrom(given: SinkFile, key: string, from: SecretSource): SinkSpec {
   if (given.type === 'file') {
     return {
       type: 'file',
-      format: given.format,
+      format: given.format.type,
       folder: given.folder,
       compression: given.compression,
       rollBytes: given.rollSize,
@@ -179,6 +181,13 @@ function sampleFormatFrom(
   if (given.type === 'json') return { type: 'json' }
   if (given.registry === undefined) return { type: 'avro' }
   return { type: 'avro', registry: registryFrom(given.registry, `${key}.format.registry`, from) }
+}
+
+function sampleSchemasFrom(sinks: readonly SinkFile[], from: SecretSource): SampleSchema[] {
+  return sinks.flatMap(({ format: { schema } }, i) => {
+    const key = `sinks.${i}.format.schema`
+    return schema === undefined ? [] : [{ key, ...readSchemaFile(schema, from.folder, from.file, key) }]
+  })
 }
 
 /** No topic may be named twice: not read twice, not written twice, and never read and written. */

@@ -34,10 +34,12 @@ const registry = z.union(
   { error: 'must be an http or https URL without credentials, or { url, username, password }' },
 )
 
+const schemaPath = z.string({ error: 'must be the path of an Avro schema file' }).min(1).optional()
+
 const format = z
   .strictObject({
     type: choice(['avro', 'json']),
-    schema: z.string({ error: 'must be the path of an Avro schema file' }).min(1).optional(),
+    schema: schemaPath,
     registry: registry.optional(),
   })
   .superRefine((given, context) => {
@@ -105,14 +107,32 @@ const label = z
 
 const sampleFormat = z
   .union(
-    [choice(['avro', 'json']), z.strictObject({ type: choice(['avro', 'json']), registry: registry.optional() })],
+    [
+      choice(['avro', 'json']),
+      z.strictObject({ type: choice(['avro', 'json']), schema: schemaPath, registry: registry.optional() }),
+    ],
     {
-      error: 'must be avro, json or { type: avro, registry: URL }',
+      error: 'must be avro, json, { type: avro, schema: FILE } or { type: avro, registry: URL }',
     },
   )
-  .transform((given) => (typeof given === 'string' ? { type: given, registry: undefined } : given))
-  .refine((given) => given.type === 'avro' || given.registry === undefined, {
-    path: ['registry'],
+  .transform((given) => (typeof given === 'string' ? { type: given, schema: undefined, registry: undefined } : given))
+  .superRefine(({ type, schema, registry }, context) => {
+    if (schema !== undefined && registry !== undefined) {
+      context.addIssue({ code: 'custom', message: 'has one of schema (a file) and registry (a URL)' })
+    } else if (type === 'json' && (schema ?? registry) !== undefined) {
+      const path = [schema === undefined ? 'registry' : 'schema']
+      context.addIssue({ code: 'custom', path, message: 'is for type avro only' })
+    }
+  })
+
+const fileType = () => choice(['avro', 'jsonl'], ['parquet'])
+const fileFormat = z
+  .union([fileType(), z.strictObject({ type: fileType(), schema: schemaPath })], {
+    error: 'must be avro, jsonl or { type: avro, schema: FILE }',
+  })
+  .transform((given) => (typeof given === 'string' ? { type: given, schema: undefined } : given))
+  .refine(({ type, schema }) => type === 'avro' || schema === undefined, {
+    path: ['schema'],
     error: 'is for type avro only',
   })
 
@@ -126,13 +146,13 @@ const kafkaSink = z.strictObject({
 const fileSink = z
   .strictObject({
     type: z.literal('file'),
-    format: choice(['avro', 'jsonl'], ['parquet']).prefault('avro'),
+    format: fileFormat.prefault('avro'),
     folder: z.string({ error: 'must be the path of a folder' }).min(1),
     compression: choice(['none', 'deflate']).prefault('none'),
     rollSize: positive(size()).prefault('128MiB'),
     rollEvery: positive(duration()).prefault('5m'),
   })
-  .refine((sink) => sink.format === 'avro' || sink.compression === 'none', {
+  .refine((sink) => sink.format.type === 'avro' || sink.compression === 'none', {
     path: ['compression'],
     error: 'is for format avro only',
   })

@@ -6,12 +6,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import avro from 'avsc'
+import { loadToRun } from '../cluster/loadToRun.ts'
 import { Node } from '../cluster/node.ts'
 import { openJournal, openLog } from '../cluster/open.ts'
 import { setUp } from '../cluster/setup.ts'
 import { sampleSchema } from '../codec/sample.ts'
 import { openSourceReader } from '../codec/source.ts'
-import { type Config, loadConfig } from '../config/load.ts'
+import type { Config } from '../config/load.ts'
 import type { AvroSchema } from '../config/model.ts'
 import { committedExplainer } from '../explain/committed.ts'
 import type { Answer, GeneratedEvent } from '../generate/event.ts'
@@ -77,7 +78,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
 }
 
 async function runIn(folder: string, options: DemoOptions): Promise<DemoResult> {
-  const config = loadConfig(options.configFolder, { POSTVIEW_DATA_DIR: folder })
+  const config = await loadToRun(options.configFolder, { POSTVIEW_DATA_DIR: folder })
   const log = await openLog(config, 'demo', quiet)
   const { sources, limits } = config.pipeline
   const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
