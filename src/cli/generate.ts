@@ -19,6 +19,7 @@ import type { Target } from '../generate/target.ts'
 import { FilesTarget, LineFile } from '../generate/toFiles.ts'
 import { LogTarget } from '../generate/toLog.ts'
 import { ServerTarget } from '../generate/toServer.ts'
+import { withWriterSchemas } from '../generate/written.ts'
 import { operatingHeaders } from '../inspect/access.ts'
 import { LogError } from '../log/port.ts'
 import { UsageError } from './usage.ts'
@@ -49,6 +50,7 @@ interface Opened {
 }
 
 interface Destination {
+  /** With what its sources are written with. */
   readonly pipeline: Pipeline
   open(): Promise<Opened>
 }
@@ -88,7 +90,7 @@ export function addGenerate(program: Command): void {
 }
 
 async function generate(options: Options): Promise<void> {
-  const { pipeline, open } = destination(options)
+  const { pipeline, open } = await destination(options)
   try {
     const plan = planGeneration(pipeline, wishesOf(options), Date.now())
     const opened = await open()
@@ -108,11 +110,12 @@ function wishesOf(options: Options) {
   return { views, users, seed, spanMs: span, startMs: start, engagementRate, disorderMs: disorder, duplicates, repeats }
 }
 
-function destination(options: Options): Destination {
+async function destination(options: Options): Promise<Destination> {
   const { outDir, config: folder } = options
   if (outDir === undefined) {
     const config = loadConfig(folder, process.env)
-    return { pipeline: config.pipeline, open: () => openTarget(config, options) }
+    const pipeline = await withWriterSchemas(config.pipeline)
+    return { pipeline, open: () => openTarget({ ...config, pipeline }, options) }
   }
   const config = loadOverFiles(folder, process.env)
   return { pipeline: config.pipeline, open: () => openFiles(outDir, config, options) }

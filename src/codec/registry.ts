@@ -24,6 +24,11 @@ export class RegistryError extends Error {
   override name = 'RegistryError'
 }
 
+export interface RegisteredSchema {
+  readonly id: number
+  readonly schema: AvroSchema
+}
+
 export type SchemaAnswer = { readonly schema: AvroSchema } | { readonly reason: string }
 
 interface Answer {
@@ -80,12 +85,18 @@ export class RegistryClient {
 
   /** The newest schema of a subject; null if there is none. */
   async latest(subject: string): Promise<AvroSchema | null> {
+    return (await this.newest(subject))?.schema ?? null
+  }
+
+  /** The same, with its id. */
+  async newest(subject: string): Promise<RegisteredSchema | null> {
     const path = `/subjects/${encodeURIComponent(subject)}/versions/latest`
     const answer = await this.request('GET', path)
     if (answer.status === 404) return null
-    const read = schemaIn(this.expectOk(answer, path), `the newest schema of ${subject}`)
+    const given = this.expectOk(answer, path)
+    const read = schemaIn(given, `the newest schema of ${subject}`)
     if ('reason' in read) throw new RegistryError(read.reason)
-    return read.schema
+    return { id: idIn(given, subject), schema: read.schema }
   }
 
   /** Registers a schema under a subject (a schema that is there already keeps its id) and gives its id. */
@@ -118,10 +129,7 @@ export class RegistryClient {
 
   private async post(subject: string, schema: string): Promise<number> {
     const path = `/subjects/${encodeURIComponent(subject)}/versions`
-    const answer = this.expectOk(await this.request('POST', path, JSON.stringify({ schema })), path)
-    const { id } = answer as { id?: unknown }
-    if (!Number.isInteger(id)) throw new RegistryError(`the schema registry gave no id for ${subject}`)
-    return id as number
+    return idIn(this.expectOk(await this.request('POST', path, JSON.stringify({ schema })), path), subject)
   }
 
   /** Tried twice: a connection kept open is at times closed by the other side just as it is used again. */
@@ -165,6 +173,12 @@ export class RegistryClient {
       throw new RegistryError(`the schema registry's answer to ${path} is not JSON`)
     }
   }
+}
+
+function idIn(answer: unknown, subject: string): number {
+  const { id } = (answer ?? {}) as { id?: unknown }
+  if (!Number.isInteger(id)) throw new RegistryError(`the schema registry gave no id for ${subject}`)
+  return id as number
 }
 
 function schemaIn(answer: unknown, what: string): SchemaAnswer {

@@ -5,11 +5,13 @@
  * The same event always gives the same bytes: what is filled in follows from the event's number.
  */
 import avro from 'avsc'
-import type { AvroSchema, Source } from '../config/model.ts'
+import { WIRE_HEADER_BYTES } from '../codec/avro/wireSource.ts'
+import type { AvroSchema } from '../config/model.ts'
 import { branchesOf, typesAt } from '../config/recordType.ts'
 import { type GeneratedEvent, VIEWS } from './event.ts'
 import { filler, inBranch } from './filler.ts'
 import { Random } from './random.ts'
+import type { WrittenSource } from './written.ts'
 
 /** The pipeline, or what was asked for, cannot be generated so: wrong use, not a failure. */
 export class RecordError extends Error {
@@ -30,27 +32,28 @@ class Micros extends avro.types.LogicalType {
 }
 
 export class RecordMaker {
-  readonly source: Source
+  readonly source: WrittenSource
   private readonly seed: number
+  /** Before each record. */
+  private readonly header: Buffer
   private readonly type: avro.types.RecordType | undefined
 
-  constructor(source: Source, seed: number) {
+  constructor(source: WrittenSource, seed: number) {
     this.source = source
     this.seed = seed
+    this.header = wireHeader(source.schemaId)
     const { format } = source
-    if ('registry' in format) {
-      throw new RecordError(`topic ${source.topic}: generating the wire format of a schema registry is not built yet`)
+    if ('schema' in format && format.schema !== undefined) {
+      this.type = recordType(format.schema, source.fields.time.unit === undefined)
     }
-    if (format.schema !== undefined) this.type = recordType(format.schema, source.fields.time.unit === undefined)
   }
 
   /** The bytes of the record in the source's own format. */
   encode(event: GeneratedEvent): Buffer {
-    const { format } = this.source
-    if (format.type === 'json' || this.type === undefined) return Buffer.from(this.json(event))
+    if (this.source.format.type === 'json') return Buffer.from(this.json(event))
     const record = this.record(event)
     try {
-      return this.type.toBuffer(record)
+      return Buffer.concat([this.header, this.type!.toBuffer(record)])
     } catch (error) {
       throw new RecordError(`topic ${this.source.topic}: an event does not fit the schema: ${(error as Error).message}`)
     }
@@ -104,6 +107,12 @@ export class RecordMaker {
     if (unit === 's') return event.timeMs / 1000
     return unit === 'us' ? event.timeMs * 1000 : event.timeMs
   }
+}
+
+function wireHeader(schemaId: number | undefined): Buffer {
+  const header = Buffer.alloc(schemaId === undefined ? 0 : WIRE_HEADER_BYTES)
+  if (schemaId !== undefined) header.writeInt32BE(schemaId, 1)
+  return header
 }
 
 function recordType(schema: AvroSchema, withLogicalTypes: boolean): avro.types.RecordType {

@@ -147,10 +147,4 @@ describe('Avro records', () => {
     const format = avroFormat([...IDS, { name: 'at', type: 'boolean' }])
     expect(() => new RecordMaker(source(format), 1).encode(VIEW)).toThrow(/topic t: an event does not fit the schema/)
   })
-
-  test('of a registry are refused by name of the topic', () => {
-    expect(() => new RecordMaker(source({ type: 'avro', registry: { url: 'http://r' } }), 1)).toThrow(
-      /topic t: .*not built yet/,
-    )
-  })
 })
