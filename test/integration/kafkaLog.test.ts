@@ -373,20 +373,6 @@ describe('a group', () => {
     expect(recorder.calls).toEqual([])
   })
 
-  it('tells of a crash that kafkajs does not retry: a topic deleted under its reader', async () => {
-    const topic = await topicOf(1)
-    const recorder = new Recorder([topic])
-    const reader = recorder.reader(log, uniqueName('group'), [topic])
-    await reader.start()
-    const admin = plainClient(broker.brokers).admin()
-    await admin.connect()
-    await admin.deleteTopics({ topics: [topic] })
-    await admin.disconnect()
-    await recorder.until(() => recorder.failures.length > 0)
-    await reader.close()
-    expect(recorder.failures).toMatchObject([{ code: 'UNKNOWN_TOPIC' }])
-  })
-
   it('ends with the owner’s own error when the owner fails', async () => {
     const topic = await topicOf(1)
     const recorder = new Recorder([topic])
