@@ -17,6 +17,7 @@ import type { Partition } from '../actors/partition.ts'
 import { type CommitEntry, type Committed, LogError, type TransactionalWriter } from '../log/port.ts'
 import { within } from '../time/within.ts'
 import { capturedEntries, type Delivery, type DeliveryOptions } from './delivery.ts'
+import { isDamage } from './journals.ts'
 
 /** Beyond it the broker aborts a transaction: well above what a commit may take, and the sessions of the group. */
 const TRANSACTION_TIMEOUT_MS = 60_000
@@ -137,7 +138,7 @@ export class ExactlyOnce implements Delivery {
 
   private refused(partition: Partition, error: Error): void {
     if (isLost(error)) this.options.onLost(partition, error)
-    else if (!isClosed(error)) this.options.onFailed(error)
+    else if (!isClosed(error) && !isDamage(error)) this.options.onFailed(error)
   }
 }
 

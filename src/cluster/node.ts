@@ -10,7 +10,7 @@
  * 2. `stop` drains: what is in hand is finished, flushed, committed; then the group is left.
  *
  * How it fails: anything that a node cannot go on with ends in `failed`, once; the process exits with it. A partition
- * whose delivery is lost is given up alone, and asked for again.
+ * whose delivery is lost, or whose journal is damaged, is given up alone, and asked for again.
  */
 import { type ActorSystemRef, start as startSystem } from 'nact'
 import type { AcceptedLoss } from '../actors/loss.ts'
@@ -36,7 +36,7 @@ import { type Delivery, REVOKE_PATIENCE_MS, STOP_PATIENCE_MS } from './delivery.
 import { EndsPoller } from './ends.ts'
 import { isClosed, isLost } from './exactlyOnce.ts'
 import { Holdings } from './holdings.ts'
-import { openPartitionJournal } from './journals.ts'
+import { Journals } from './journals.ts'
 import { ClusterMap } from './map.ts'
 import { openDelivery } from './openDelivery.ts'
 import { type OpenOutlets, openOutlets } from './outlets.ts'
@@ -98,7 +98,7 @@ export class Node {
   private readonly starts: Starts
   private readonly snapshots: SharedSnapshots | undefined
   private readonly ends: EndsPoller
-  private standing!: Standing
+  private journals!: Journals
   private makeClocks: PartitionOptions['makeClocks']
   private reader!: Reader
   private delivery: Delivery | undefined
@@ -172,14 +172,16 @@ export class Node {
 
   /** `url`: where the other nodes reach this one. */
   async start(url = ''): Promise<void> {
-    const { log, config, folder = '' } = this.options
+    const { log, config, folder = '', journal: store } = this.options
     const [views] = await log.topics([this.topics[0]])
     if (views === undefined) throw new Error(`topic ${this.topics[0]} does not exist`)
     this.partitionCount = views.partitions
     this.makeClocks = await toldClocksOf(log, config.pipeline, this.rules)
     const owned = () => this.held.numbers
-    this.standing = new Standing({ id: this.id, folder, url, pipeline: config.pipeline, owned })
-    await this.standing.lookInto(this.options.journal, this.partitionCount)
+    const standing = new Standing({ id: this.id, folder, url, pipeline: config.pipeline, owned })
+    const { partitionCount: shares, warn } = this
+    await standing.lookInto(store, shares)
+    this.journals = new Journals({ config, store, shares, standing, warn })
     const delivery = await openDelivery(config, log, {
       everyMs: config.node.commitEveryMs,
       topics: this.topics,
@@ -208,7 +210,7 @@ export class Node {
       maxWaitMs: FETCH_WAIT_MS,
       maxInflatedBytes: config.pipeline.limits.inflatedBytes,
       sessionTimeoutMs: config.node.kafka?.sessionTimeoutMs,
-      memberInfo: () => this.standing.info(),
+      memberInfo: () => standing.info(),
       agreements: [config.pipeline.fingerprint, ...(this.options.alsoWith ?? [])],
       // A node that is leaving takes nothing more, and nobody waits for what it would say.
       onAssigned: (numbers) => (this.stopping ? new Promise(() => {}) : (this.assigning = this.assigned(numbers))),
@@ -304,7 +306,8 @@ export class Node {
   private partitionFailed(index: number, error: Error): void {
     const partition = this.held.get(index)
     if (partition === undefined && isClosed(error)) return
-    if (partition !== undefined && isLost(error)) return this.lost(partition, error)
+    const isBuiltAnew = isLost(error) || this.journals.mayBeginAnew(index, error)
+    if (partition !== undefined && isBuiltAnew) return this.lost(partition, error)
     if (!(error instanceof PartitionStop)) return this.fail(error)
     this.options.logger.error({ partition: index, error: error.message }, 'the partition is stopped')
     this.failIfAllStopped()
@@ -362,9 +365,7 @@ export class Node {
     const { config } = this.options
     const { memory } = config.node
     const shares = this.partitionCount
-    const { standing } = this
-    const warn = (message: string, error: Error): void => this.warn(message, error, { partition: index })
-    const journal = await openPartitionJournal(index, { config, store: this.options.journal, shares, standing, warn })
+    const journal = await this.journals.open(index)
     return new Partition({
       partition: index,
       partitions: this.partitionCount,
@@ -394,7 +395,6 @@ export class Node {
     })
   }
 
-  private warn(message: string, error: Error, fields: object): void {
+  private readonly warn = (message: string, error: Error, fields: object): void =>
     this.options.logger.warn({ ...fields, error: error.message }, message)
-  }
 }

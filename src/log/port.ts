@@ -113,7 +113,7 @@ export interface Reader {
   commit(entries: readonly CommitEntry[]): Promise<void>
   pause(partition: TopicPartition): void
   resume(partition: TopicPartition): void
-  /** Asks the group for the assignment again: onRevoking and onAssigned follow. Where the log has transactions. */
+  /** Asks the group for the assignment again: onRevoking and onAssigned follow. */
   rejoin?(): void
   /** Leaves the group; no event comes after it resolves. */
   close(): Promise<void>

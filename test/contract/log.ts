@@ -319,6 +319,27 @@ export function logContract(name: string, open: () => Promise<OpenedLog>): void 
       expect(await append(topic, 0, numbered(0, 2))).toBe(0)
     })
 
+    it('asks for the assignment again, and goes on from where it is told then, paused where it was', async () => {
+      const topic = await topicOf('again', 2)
+      for (const partition of [0, 1]) await append(topic, partition, numbered(0, 5))
+      const revoked: (readonly number[])[] = []
+      const more = { onRevoking: async (numbers: readonly number[]) => void revoked.push(numbers) }
+      const starts = fromStart([topic], 2)
+      const listener = await listen([topic], starts, more)
+      await listener.until(10)
+      listener.reader.pause({ topic, partition: 0 })
+      starts.splice(0, 2, { topic, partition: 0, offset: 5 }, { topic, partition: 1, offset: 3 })
+      listener.reader.rejoin?.()
+      await listener.until(12)
+      expect([revoked, listener.assigned.slice(1)]).toEqual([[[0, 1]], [[0, 1]]])
+      for (const partition of [0, 1]) await append(topic, partition, numbered(5, 6))
+      await listener.until(13)
+      expect(keysOf(listener.records(topic, 1)).slice(5)).toEqual(['k3', 'k4', 'k5'])
+      listener.reader.resume({ topic, partition: 0 })
+      await listener.until(14)
+      expect(keysOf(listener.records(topic, 0)).slice(5)).toEqual(['k5'])
+    })
+
     it('tells nothing more once it is closed, and takes no commit', async () => {
       const topic = await topicOf('closing', 1)
       await append(topic, 0, numbered(0, 5))

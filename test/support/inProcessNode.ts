@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Node } from '../../src/cluster/node.ts'
+import { type Logger, Node } from '../../src/cluster/node.ts'
 import { setUp } from '../../src/cluster/setup.ts'
 import { openSourceReader } from '../../src/codec/source.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -33,6 +33,7 @@ export interface InProcessOptions {
   readonly beforeRecord?: BeforeRecord
   /** Where snapshots are shared, at every commit. */
   readonly snapshots?: SnapshotStore
+  readonly logger?: Logger
 }
 
 /** Where the log is Kafka. */
@@ -78,7 +79,7 @@ export class InProcessWorld implements CrashWorld {
   }
 
   async start(options: InProcessOptions): Promise<Node> {
-    const { journal, isJournalOn, state, beforeRecord, snapshots } = options
+    const { journal, isJournalOn, state, beforeRecord, snapshots, logger = SILENT } = options
     const folder = join(this.folder, 'config')
     const { brokers, delivery } = this
     const node = {
@@ -90,8 +91,8 @@ export class InProcessWorld implements CrashWorld {
     const { sources, limits } = config.pipeline
     const readers = await Promise.all(sources.map((source) => openSourceReader(source, limits)))
     const { log } = this
-    await setUp({ log, config, readers, logger: SILENT })
-    this.node = new Node({ config, id: 'node-1', log, readers, logger: SILENT, journal, beforeRecord, snapshots })
+    await setUp({ log, config, readers, logger })
+    this.node = new Node({ config, id: 'node-1', log, readers, logger, journal, beforeRecord, snapshots })
     await Promise.race([this.node.start(), this.node.failed])
     await Promise.race([this.live(), this.node.failed])
     return this.node

@@ -2,7 +2,8 @@
  * A group's reader of the embedded log: the only member, so that every partition is its own.
  *
  * Invariants:
- * 1. One loop a topic partition: its chunks come one at a time, in order, and none while it is paused.
+ * 1. One loop a topic partition: its chunks come one at a time, in order, and none while it is paused or shut, as it is
+ *    from a revocation to the end of the next assignment. A pause outlives that.
  * 2. A position moves by what was handed over and by nothing else; a failure commits nothing.
  * 3. After `close` resolves no event comes.
  *
@@ -33,6 +34,7 @@ export interface ReaderHost {
 interface Lane {
   readonly log: PartitionLog
   position: number
+  open: boolean
   paused: boolean
   running: Promise<void> | null
   unsubscribe: () => void
@@ -41,10 +43,10 @@ interface Lane {
 export class EmbeddedReader implements Reader {
   private readonly host: ReaderHost
   private readonly options: ReaderOptions
+  /** Of all partitions, from the first assignment on: what may be committed. */
   private readonly lanes = new Map<string, Lane>()
-  /** What may be committed: from the assignment on, before the first chunk. */
-  private readonly owned = new Set<string>()
   private readonly committing = new Set<Promise<void>>()
+  private assigning: Promise<void> = Promise.resolve()
   private state: 'new' | 'reading' | 'failed' | 'closed' = 'new'
 
   constructor(host: ReaderHost, options: ReaderOptions) {
@@ -58,38 +60,33 @@ export class EmbeddedReader implements Reader {
     this.host.enter(this.options.group, this)
     this.state = 'reading'
     try {
-      const most = Math.max(0, ...topics.map((topic) => topic.info.partitions))
-      for (const log of topics.flatMap((topic) => topic.partitions)) this.owned.add(keyOf(log))
-      const positions = await this.options.onAssigned(Array.from({ length: most }, (_, i) => i))
-      if (this.stopped()) return
-      const given = new Set(positions.map(({ partition }) => partition))
-      for (const log of topics.flatMap((topic) => topic.partitions)) {
-        if (!given.has(log.partition)) continue
-        const start = positions.find((one) => one.topic === log.topic && one.partition === log.partition)
-        if (start === undefined) throw new LogError('FAILED', `no start was given for ${keyOf(log)}`)
-        this.addLane(log, start.offset)
-      }
+      for (const log of topics.flatMap((topic) => topic.partitions)) this.addLane(log)
+      await (this.assigning = this.assign())
     } catch (error) {
       await this.close()
       throw error
     }
-    for (const lane of this.lanes.values()) this.wake(lane)
+  }
+
+  rejoin(): void {
+    const again = this.assigning.then(async () => {
+      if (this.stopped()) return
+      await this.revoke()
+      await this.assign()
+    })
+    this.assigning = again.catch((error: Error) => this.fail(error))
   }
 
   /** As a group's coordinator would tell it. */
   get member(): GroupMember {
-    const numbers = [...this.lanes.values()].map(({ log }) => log.partition)
-    return {
-      memberId: 'embedded',
-      info: this.options.memberInfo?.() ?? Buffer.alloc(0),
-      partitions: [...new Set(numbers)].sort((a, b) => a - b),
-    }
+    const { memberInfo } = this.options
+    return { memberId: 'embedded', info: memberInfo?.() ?? Buffer.alloc(0), partitions: this.numbers }
   }
 
   async commit(entries: readonly CommitEntry[]): Promise<void> {
     if (this.state === 'closed') throw new LogError('CLOSED', 'the reader is closed')
     for (const entry of entries) {
-      if (!this.owned.has(keyOf(entry))) throw new LogError('NOT_OWNER', `${keyOf(entry)} is not this reader's`)
+      if (!this.lanes.has(keyOf(entry))) throw new LogError('NOT_OWNER', `${keyOf(entry)} is not this reader's`)
     }
     const group = await this.host.commits.group(this.options.group)
     const committing = group.commit(entries)
@@ -117,14 +114,41 @@ export class EmbeddedReader implements Reader {
     this.host.leave(this.options.group, this)
   }
 
-  private addLane(log: PartitionLog, position: number): void {
-    const lane: Lane = { log, position, paused: false, running: null, unsubscribe: () => {} }
+  private addLane(log: PartitionLog): void {
+    const lane: Lane = { log, position: 0, open: false, paused: false, running: null, unsubscribe: () => {} }
     lane.unsubscribe = log.onAppended(() => this.wake(lane))
     this.lanes.set(keyOf(log), lane)
   }
 
+  /** Asks the owner where to begin, and opens what it names. */
+  private async assign(): Promise<void> {
+    const lanes = [...this.lanes.values()]
+    const starts = await this.options.onAssigned(this.numbers)
+    if (this.stopped()) return
+    const given = new Set(starts.map(({ partition }) => partition))
+    for (const lane of lanes.filter(({ log }) => given.has(log.partition))) {
+      const { topic, partition } = lane.log
+      const start = starts.find((one) => one.topic === topic && one.partition === partition)
+      if (start === undefined) throw new LogError('FAILED', `no start was given for ${keyOf(lane.log)}`)
+      lane.position = start.offset
+      lane.open = true
+    }
+    for (const lane of lanes) this.wake(lane)
+  }
+
+  private async revoke(): Promise<void> {
+    const lanes = [...this.lanes.values()]
+    for (const lane of lanes) lane.open = false
+    await Promise.all(lanes.map(({ running }) => running))
+    await this.options.onRevoking(this.numbers)
+  }
+
+  private get numbers(): readonly number[] {
+    return [...new Set([...this.lanes.values()].map(({ log }) => log.partition))].sort((a, b) => a - b)
+  }
+
   private wake(lane: Lane): void {
-    if (this.stopped() || lane.paused || lane.running !== null) return
+    if (this.stopped() || !isReading(lane) || lane.running !== null) return
     lane.running = this.read(lane)
       .catch((error: Error) => this.fail(error))
       .finally(() => {
@@ -138,7 +162,7 @@ export class EmbeddedReader implements Reader {
     const { log } = lane
     do {
       const bytes = await log.read(lane.position, this.options.fetchBytesPerPartition)
-      if (this.stopped() || lane.paused || bytes.length === 0) return
+      if (this.stopped() || !isReading(lane) || bytes.length === 0) return
       const chunk = readRecordBatches(bytes, {
         topic: log.topic,
         partition: log.partition,
@@ -148,7 +172,7 @@ export class EmbeddedReader implements Reader {
       })
       lane.position = chunk.nextOffset
       this.options.onChunk(chunk)
-    } while (lane.position !== log.high && !lane.paused && !this.stopped())
+    } while (lane.position !== log.high && isReading(lane) && !this.stopped())
   }
 
   private fail(error: Error): void {
@@ -160,6 +184,10 @@ export class EmbeddedReader implements Reader {
   private stopped(): boolean {
     return this.state !== 'reading'
   }
+}
+
+function isReading({ open, paused }: Lane): boolean {
+  return open && !paused
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {
