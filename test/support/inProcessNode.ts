@@ -40,6 +40,8 @@ export interface InProcessOptions {
 export interface OnKafka {
   readonly brokers: string
   readonly delivery: Delivery
+  /** Absent: long. */
+  readonly sessionTimeout?: string
 }
 
 export class InProcessWorld implements CrashWorld {
@@ -52,6 +54,7 @@ export class InProcessWorld implements CrashWorld {
   private readonly log: Log
   private readonly writer: Writer
   private readonly delivery: Delivery | undefined
+  private readonly sessionTimeout: string
 
   static async open(folder: string): Promise<InProcessWorld> {
     const log = await openEmbeddedLog({
@@ -76,14 +79,15 @@ export class InProcessWorld implements CrashWorld {
     this.writer = writer
     this.brokers = kafka?.brokers
     this.delivery = kafka?.delivery
+    this.sessionTimeout = kafka?.sessionTimeout ?? SESSION
   }
 
   async start(options: InProcessOptions): Promise<Node> {
     const { journal, isJournalOn, state, beforeRecord, snapshots, logger = SILENT } = options
     const folder = join(this.folder, 'config')
-    const { brokers, delivery } = this
+    const { brokers, delivery, sessionTimeout } = this
     const node = {
-      ...(brokers === undefined ? {} : { kafka: { brokers: [brokers], group: GROUP, sessionTimeout: SESSION } }),
+      ...(brokers === undefined ? {} : { kafka: { brokers: [brokers], group: GROUP, sessionTimeout } }),
       snapshots: snapshots && { to: 'folder', folder: 'share', every: '100ms' },
     }
     await writeConfig(folder, { brokers, delivery, dataFolder: join(this.folder, 'data'), isJournalOn, state, node })
