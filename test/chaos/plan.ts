@@ -55,7 +55,7 @@ export class Plan {
   constructor(random: Random, kinds: readonly FaultKind[] = ALL_KINDS) {
     this.random = random
     this.kinds = kinds
-    this.first = shuffled(kinds, random)
+    this.first = random.shuffled(kinds)
   }
 
   next(): PlannedFault {
@@ -77,9 +77,4 @@ export class Plan {
     }
     return this.kinds[0]
   }
-}
-
-function shuffled<T>(list: readonly T[], random: Random): T[] {
-  const from = [...list]
-  return list.map(() => from.splice(random.below(from.length), 1)[0])
 }

@@ -4,7 +4,7 @@
  */
 import { it } from 'vitest'
 import { sharedBroker } from '../support/broker.ts'
-import { expectKills } from '../support/crashKills.ts'
+import { expectAllHarms, expectKills } from '../support/crashKills.ts'
 import { crashTest } from '../support/crashTest.ts'
 
 const KILLS = 20
@@ -13,4 +13,5 @@ it('a node that is killed at random on Kafka loses and changes nothing', { timeo
   const { brokers } = await sharedBroker()
   const { run, outcome } = await crashTest({ log: 'kafka', brokers, seed: 1, kills: KILLS })
   expectKills(run, outcome, KILLS)
+  expectAllHarms(run)
 })

@@ -48,6 +48,11 @@ export function expectKills(
   else expect(outcome).toMatchObject({ repeated: 0, repeatedBeside: 0 })
 }
 
+/** That each kind of harm was done: among them the journal gone, cut short, older and newer than the commit. */
+export function expectAllHarms({ harms }: { readonly harms: ReadonlyMap<Harm, number> }): void {
+  for (const [harm, times] of harms) expect(times, harm).toBeGreaterThan(0)
+}
+
 /** What was made in less than the second before, after `from` samples, and views pending, as far as it is known. */
 export function lastSecond(looks: readonly Look[], atMs: number): { made: number; from: number; pending: number } {
   const before = looks.filter((look) => look.atMs > atMs - BEFORE_KILL_MS + PASS_MS)

@@ -2,7 +2,9 @@
  * Kills a node again and again in the middle of traffic, does harm to its journal in between, and lets it end in peace.
  *
  * Owns: the traffic, the node of the moment, copies of its journal, and the commits seen on the way.
- * Invariant: the same seed makes the same traffic, the same harm and the same moments, as far as clocks allow.
+ * Invariants:
+ * 1. The same seed makes the same traffic, the same harm and the same moments, as far as clocks allow.
+ * 2. Each kind of harm is done once before any is done again.
  * How it fails: a node that ends by itself fails the run, unless its journal was damaged: then it is started again, as
  * whoever looks after a process would do.
  */
@@ -43,6 +45,8 @@ export interface CrashRun {
   readonly kills: readonly Kill[]
   /** Nodes that ended by themselves, over a damaged journal. */
   readonly selfEnded: number
+  /** How often each kind was done. */
+  readonly harms: ReadonlyMap<Harm, number>
   readonly garbage: number
   readonly skewed: number
 }
@@ -94,6 +98,9 @@ class Run {
   private selfEnded = 0
   /** Since the journal was harmed, until it is deleted: nobody knows when that is found. */
   private isDamaged = false
+  /** What is still to be done before any kind comes again. */
+  private deck: Harm[] = []
+  private readonly harms: Map<Harm, number>
   private isFlowing = true
   private made = 0
   private node: NodeProcess | undefined
@@ -104,6 +111,7 @@ class Run {
     this.random = new Random(options.seed)
     this.traffic = new Traffic(options.seed + 1, { withGarbage: options.world.takesGarbage })
     this.journal = join(options.folder, 'data/journal')
+    this.harms = new Map(options.harms.map((harm) => [harm, 0]))
   }
 
   async run(): Promise<CrashRun> {
@@ -124,7 +132,7 @@ class Run {
       const wanted = kills + Math.max(1, Math.floor(kills / SPARED))
       for (let rounds = 0; this.counted() < wanted; rounds++) {
         if (rounds > kills * 2 + 10) throw new Error('too few of the kills count')
-        const next = this.random.pick(this.options.harms)
+        const next = this.deal()
         const round = this.round(harm).then(() => this.harm(next))
         const ended = flowing.then(() => Promise.reject(new Error('the traffic ended')))
         await within(Promise.race([round, ended]), () => `the round after ${harm}, before ${next}`)
@@ -134,8 +142,21 @@ class Run {
       this.isFlowing = false
     }
     await this.finish(flowing)
+    const { kills, selfEnded, harms } = this
     const { garbage, skewed } = this.traffic
-    return { kills: this.kills, selfEnded: this.selfEnded, garbage, skewed }
+    return { kills, selfEnded, harms, garbage, skewed }
+  }
+
+  private deal(): Harm {
+    if (this.deck.length === 0) this.deck = this.random.shuffled(this.options.harms)
+    // What cannot be done yet stays in the deck, as long as there is anything else.
+    const at = this.deck.findIndex((harm) => this.isPossible(harm))
+    return this.deck.splice(Math.max(0, at), 1)[0]
+  }
+
+  private isPossible(harm: Harm): boolean {
+    if (harm === 'older') return this.copies.length > 0
+    return harm !== 'newer' || this.commits.length > 1
   }
 
   private counted(): number {
@@ -273,15 +294,28 @@ class Run {
   }
 
   private async harm(harm: Harm): Promise<void> {
+    if (await this.isDone(harm)) this.harms.set(harm, this.harms.get(harm)! + 1)
+    if (harm === 'none' || harm === 'small memory') await this.copy()
+  }
+
+  /** False where there was nothing to do it with. */
+  private async isDone(harm: Harm): Promise<boolean> {
     if (harm === 'deleted') {
       await rm(this.journal, { recursive: true, force: true })
       this.isDamaged = false
     } else if (harm === 'truncated') {
       const done = await damageFiles(this.journal, this.random)
       this.isDamaged ||= done.length > 0
-    } else if (harm === 'older' && this.copies.length > 0) await this.putBack(this.random.pick(this.copies))
-    else if (harm === 'newer') await this.options.world.rollBack(this.random.pick(this.commits))
-    if (harm === 'none' || harm === 'small memory') await this.copy()
+      return done.length > 0
+    } else if (harm === 'older') {
+      if (this.copies.length === 0) return false
+      await this.putBack(this.random.pick(this.copies))
+    } else if (harm === 'newer') {
+      if (this.commits.length < 2) return false
+      // The last is what is committed now.
+      await this.options.world.rollBack(this.random.pick(this.commits.slice(0, -1)))
+    }
+    return true
   }
 
   private async copy(): Promise<void> {

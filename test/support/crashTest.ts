@@ -54,6 +54,7 @@ export async function crashTest(test: CrashTest): Promise<{ run: CrashRun; outco
       log: told,
     }
     const run = await crashRun(options)
+    console.log(`harm done: ${[...run.harms].map(([harm, times]) => `${harm} ${times}`).join(', ')}`)
     const outcome = await checkOutcome(world, { mayRepeat: delivery === 'at-least-once' })
     const { events, samples, repeated } = outcome
     console.log(

@@ -28,4 +28,9 @@ export class Random {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]
   }
+
+  shuffled<T>(list: readonly T[]): T[] {
+    const left = [...list]
+    return list.map(() => left.splice(this.below(left.length), 1)[0])
+  }
 }
