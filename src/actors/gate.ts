@@ -1,5 +1,7 @@
 /** Why a partition takes no further chunk for now, though some may wait: each reason comes and goes by itself. */
 export class Gate {
+  /** The node is told to stop; chunks are taken still. */
+  isLeaving = false
   /** The node is stopping. */
   isQuiet = false
   /** A rebalance is under way: what is joined now might be another's to join. */
@@ -9,6 +11,11 @@ export class Gate {
 
   get isShut(): boolean {
     return this.isQuiet || this.isHeld || this.isStarved
+  }
+
+  /** It goes, or may go, to another node. */
+  get isDraining(): boolean {
+    return this.isLeaving || this.isQuiet || this.isHeld
   }
 
   /** Until a commit lets state be moved out of memory. */

@@ -138,6 +138,10 @@ export class Partition {
     return !this.replaying
   }
 
+  get isDraining(): boolean {
+    return this.feed.gate.isDraining
+  }
+
   get bufferedBytes(): number {
     return this.feed.bytes
   }
@@ -326,6 +330,11 @@ export class Partition {
   /** The partition was kept through a rebalance. */
   release(): void {
     this.feed.release()
+  }
+
+  /** The node is told to stop: what others see of it. */
+  announceStop(): void {
+    this.feed.gate.isLeaving = true
   }
 
   /** Takes no further chunk; what is in hand is finished. */

@@ -142,11 +142,10 @@ export class Node {
     const { snapshots: store } = options
     this.snapshots = store && { store, everyMs, limitBytes: memoryBytes, taking: undefined, waiting: new Map() }
     const { topics, clock } = this
-    const { inFlightBytes } = config.node.memory
     const { deadLetters } = config.pipeline.sideOutputs
-    const outputs = outputTopics(config.pipeline)
-    this.starts = new Starts({ log, topics: this.topics, outputs, deadLetters, rejoin, logger: options.logger })
-    this.restores = new Restores({ log, topics, clock, logger: options.logger, inFlightBytes })
+    const told = { log, topics, logger: options.logger }
+    this.starts = new Starts({ ...told, outputs: outputTopics(config.pipeline), deadLetters, rejoin })
+    this.restores = new Restores({ ...told, clock, inFlightBytes: config.node.memory.inFlightBytes })
     this.ends = new EndsPoller({
       log,
       topics: this.topics,
@@ -228,6 +227,7 @@ export class Node {
   /** Told before anything that it rests on is stopped, so that nobody takes it for ready meanwhile. */
   announceStop(): void {
     this.isLeaving = true
+    for (const partition of this.partitions) partition.announceStop()
   }
 
   /** Drains and leaves: what is in hand is finished, flushed and committed. */

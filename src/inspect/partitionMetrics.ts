@@ -4,7 +4,7 @@
  */
 import { imbalance, type LedgerField, ledgerToJson } from '../join/ledger.ts'
 import { EQUATIONS } from './ledger.ts'
-import { type DurationCounts, lagOf, type PartitionView } from './view.ts'
+import { type DurationCounts, lagOf, type PartitionView, stateOf } from './view.ts'
 
 /** What a metric says of one partition: labels beside the partition's own, and the value. */
 type Series = readonly (readonly [Readonly<Record<string, string>>, number])[]
@@ -135,8 +135,11 @@ export const PARTITION_METRICS: readonly PartitionMetric[] = [
     labels: ['equation'],
     read: ({ state }) => imbalance(state.settled).map((off, k) => [{ equation: EQUATIONS[k].name }, off] as const),
   },
-  single('gauge', 'postview_partition_live', '1 when replay is through and it is not stopped', (p) =>
-    p.isLive && p.stoppedBy === undefined ? 1 : 0,
+  single('gauge', 'postview_partition_live', '1 when replay is through and it is neither drained nor stopped', (p) =>
+    stateOf(p) === 'live' ? 1 : 0,
+  ),
+  single('gauge', 'postview_partition_draining', '1 while it is drained: the node stops, or a rebalance begins', (p) =>
+    stateOf(p) === 'draining' ? 1 : 0,
   ),
   single('gauge', 'postview_state_bytes', 'Pending state in memory, in use', (p) => p.state.arena.usedBytes),
   single(

@@ -11,7 +11,7 @@ import type { RepartitionView } from '../repartition/lanes.ts'
 import { alarmsOf, type Imbalance, imbalanceOf } from './ledger.ts'
 import { type RepartitionStatus, repartitionStatus, type Slowest, slowestOf } from './repartition.ts'
 import { finite, type SourceStatus, sourceStatus } from './source.ts'
-import type { NodeState, NodeView, PartitionView } from './view.ts'
+import { type NodeState, type NodeView, type PartitionState, type PartitionView, stateOf } from './view.ts'
 
 export interface NodeStatus {
   readonly node: string
@@ -39,7 +39,7 @@ export interface NodeStatus {
 
 export interface PartitionStatus {
   readonly partition: number
-  readonly state: 'live' | 'replaying' | 'stopped'
+  readonly state: PartitionState
   /** Why it is stopped, or null. */
   readonly reason: string | null
   /** How far its replay has come; null once it is through. */
@@ -203,11 +203,6 @@ function heldBackBy({ state }: PartitionView, topics: readonly string[]): string
     leastMs = clockMs
   })
   return slowest
-}
-
-function stateOf({ stoppedBy, isLive }: PartitionView): PartitionStatus['state'] {
-  if (stoppedBy !== undefined) return 'stopped'
-  return isLive ? 'live' : 'replaying'
 }
 
 function journalStatus({ store, spill, recovered }: PartitionView): JournalStatus {

@@ -45,6 +45,8 @@ export interface NodeView {
 export interface PartitionView {
   readonly index: number
   readonly isLive: boolean
+  /** What it has in hand is finished and committed: it goes, or may go, to another node. */
+  readonly isDraining: boolean
   /** Why it stands still, where it does. */
   readonly stoppedBy: Error | undefined
   /** How far its replay has come; undefined once it is through. */
@@ -97,6 +99,14 @@ export interface PartitionView {
 export type DurationCounts = Pick<Durations, 'counts' | 'sumMs'>
 
 /** Records still to be read; undefined while the log's end is unknown. */
+export type PartitionState = 'live' | 'replaying' | 'draining' | 'stopped'
+
+export function stateOf({ stoppedBy, isLive, isDraining }: PartitionView): PartitionState {
+  if (stoppedBy !== undefined) return 'stopped'
+  if (!isLive) return 'replaying'
+  return isDraining ? 'draining' : 'live'
+}
+
 export function lagOf(partition: PartitionView, source: number): number | undefined {
   return recordLag(partition.position[source], partition.endOffset[source])
 }

@@ -110,7 +110,7 @@ function partitionState({ state: how, reason, replay }) {
   if (how === 'live') return state('ok', 'live')
   if (how === 'stopped')
     return h('span', null, state('bad', 'stopped'), h('span', { class: 'muted small' }, ` ${reason ?? ''}`))
-  if (replay === null) return state('warn', 'replaying')
+  if (replay === null) return state('warn', how)
   const left = replay.secondsLeft === null ? '' : `, ${duration(replay.secondsLeft * 1000)} left`
   return state('warn', `replaying the ${replay.reading}: ${short(replay.recordsLeft)} records${left}`)
 }

@@ -35,6 +35,7 @@ export function ledgerOf(counts: Partial<Record<LedgerField, number>>): readonly
 
 export interface FakePartition {
   readonly isLive?: boolean
+  readonly isDraining?: boolean
   readonly stoppedBy?: Error
   readonly replay?: PartitionView['replay']
   readonly bufferedBytes?: number
@@ -53,6 +54,7 @@ export function fakePartition(index: number, given: FakePartition = {}): Partiti
   return {
     index,
     isLive: given.isLive ?? true,
+    isDraining: given.isDraining ?? false,
     stoppedBy: given.stoppedBy,
     replay: given.replay,
     bufferedBytes: given.bufferedBytes ?? 0,

@@ -132,19 +132,21 @@ describe('status', () => {
     expect(status.memory.rssBytes).toBeGreaterThan(0)
   })
 
-  it('tells how far a replay is, and why a partition is stopped', async () => {
+  it('tells how far a replay is, why a partition is stopped, and which one is being drained', async () => {
     const replay = { reading: 'log', recordsRead: 10, recordsLeft: 90, ratePerS: 5, secondsLeft: 18 } as const
     const stoppedBy = new Error('offsets 3 to 9 are gone')
     const node = fakeNode([
       fakePartition(0, { isLive: false, replay }),
       fakePartition(1, { isLive: false, replay, stoppedBy }),
       fakePartition(2),
+      fakePartition(3, { isDraining: true }),
     ])
     const url = await start(node)
     const { partitions } = (await json(url, '/status')) as NodeStatus
     expect(partitions[0]).toMatchObject({ state: 'replaying', replay, reason: null })
     expect(partitions[1]).toMatchObject({ state: 'stopped', replay: null, reason: 'offsets 3 to 9 are gone' })
     expect(partitions[2]).toMatchObject({ state: 'live', replay: null, reason: null })
+    expect(partitions[3]).toMatchObject({ state: 'draining', replay: null, reason: null })
     expect(await json(url, '/ready')).toEqual({
       ready: false,
       waitingFor: ['partition 0 is replaying', 'partition 1 is stopped: offsets 3 to 9 are gone'],

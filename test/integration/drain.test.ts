@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Readiness } from '../../src/inspect/status.ts'
+import type { NodeStatus, Readiness } from '../../src/inspect/status.ts'
 import { type Broker, ownBroker } from '../support/broker.ts'
 import { NodeProcess } from '../support/nodeProcess.ts'
 import { makeTopics, writeWorld } from '../support/pageWorld.ts'
@@ -15,6 +15,7 @@ import { type TempDir, tempDir } from '../support/tempDir.ts'
 /** Of the time that a node may take to stop, which is 10 s. */
 const HELD_UP_MS = 2_000
 const LOOK_MS = 50
+const PARTITIONS = 4
 /** The controller, held up in the same process, must not take its broker for dead when it goes on. */
 const LONG_SESSION = ['broker.session.timeout.ms=30000']
 
@@ -66,9 +67,12 @@ test.each([
     await sleep(LOOK_MS)
   }
   expect(looks).toBeGreaterThan(3)
-  expect((await probe(url, '/metrics')).body).toMatch(/^postview_ready(\{.*\})? 0$/m)
-
+  const { partitions } = JSON.parse((await probe(url, '/status')).body) as NodeStatus
+  const metrics = (await probe(url, '/metrics')).body
   broker.signal('SIGCONT')
+  expect(metrics).toMatch(/^postview_ready(\{.*\})? 0$/m)
+  expect(partitions.map(({ state }) => state)).toEqual(Array(PARTITIONS).fill('draining'))
+  expect(metrics.match(/^postview_partition_draining\{partition="\d"\} 1$/gm)).toHaveLength(PARTITIONS)
   expect(await node.exited, node.tail()).toBe(0)
   await expect(probe(url, '/health')).rejects.toThrow()
 })
