@@ -2,19 +2,23 @@
  * What stands beside a record of a consolidated topic: where it came from, or that it tells clocks.
  *
  * An event keeps its bytes as value and its timestamp; its key is the text of its user id. Its header `origin` holds
- * topic, partition, offset and schema (`json`, `avro`, or `registry` where the bytes name it), with blanks between. A
- * record of clocks has a header `clocks` and a line for each source partition: topic, partition, and the clock in
- * milliseconds, or `-` where it is left out. A record that the topic cannot hold is cut, and has a header `refused` that
- * says so before the others.
+ * topic, partition, offset and schema, with blanks between: `json`; `avro:` and the SHA-256 of the schema's parsing
+ * canonical form; `registry:` and the schema's id there, with which the value begins (`registry` where it does not).
+ * Older records have the word before the colon alone. A record of clocks has a header `clocks` and a line for each source
+ * partition: topic, partition, and the clock in milliseconds, or `-` where it is left out. A record that the topic cannot
+ * hold is cut, and has a header `refused` that says so before the others.
  *
  * The headers of a record lie right behind its value, so an engagement is kept together with them (its payload reaches to
  * their end), and still says where it came from when it is given up. A view's bytes are compared with those of its
  * copies and must be the value's alone.
  */
+import { fingerprintOf } from '../codec/avro/transcode.ts'
+import { wireId } from '../codec/avro/wireSource.ts'
 import type { Place } from '../codec/port.ts'
 import type { Format } from '../config/model.ts'
 import type { ToldClock } from '../join/event.ts'
 import { LEFT_OUT } from '../join/toldClocks.ts'
+import type { RawChunk } from '../log/chunk.ts'
 import { Cursor, Malformed } from '../log/recordBatch/cursor.ts'
 
 export const ORIGIN = 'origin'
@@ -25,8 +29,21 @@ export const REFUSED_BECAUSE = 'refused'
 /** The number of headers, and the name's length and text, as Kafka encodes them where this is the only one. */
 const LONE_ORIGIN = Buffer.from(`\x02${String.fromCharCode(2 * ORIGIN.length)}${ORIGIN}`)
 
-export function encodeOrigin({ topic, partition, offset }: Place, format: Format): Buffer {
-  return Buffer.from(`${topic} ${partition} ${offset} ${schemaOf(format)}`)
+export function encodeOrigin({ topic, partition, offset }: Place, schema: string): Buffer {
+  return Buffer.from(`${topic} ${partition} ${offset} ${schema}`)
+}
+
+/** The schema of each record of a source, as its origin names it. */
+export function schemaNames(format: Format): (chunk: RawChunk, i: number) => string {
+  if (format.type === 'json') return () => 'json'
+  if ('schema' in format) {
+    const name = `avro:${fingerprintOf(format.schema)}`
+    return () => name
+  }
+  return (chunk, i) => {
+    const id = wireId(chunk, i)
+    return id < 0 ? 'registry' : `registry:${id}`
+  }
 }
 
 /** Undefined where it is not of this form. */
@@ -54,10 +71,6 @@ function headerIn(cursor: Cursor): Buffer | undefined {
     if (error instanceof Malformed) return undefined
     throw error
   }
-}
-
-function schemaOf(format: Format): string {
-  return 'registry' in format ? 'registry' : format.type
 }
 
 /** A source partition's name in records of clocks. */

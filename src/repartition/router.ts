@@ -19,7 +19,7 @@ import type { RecordHeader } from '../log/recordBatch/builder.ts'
 import type { BatchedTopic } from '../sinks/batches.ts'
 import { cutTo } from '../sinks/cut.ts'
 import type { Lane } from './lanes.ts'
-import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN, REFUSED_BECAUSE } from './origin.ts'
+import { CLOCKS, encodeClocks, encodeOrigin, ORIGIN, REFUSED_BECAUSE, schemaNames } from './origin.ts'
 
 /** Told again though unchanged: whoever begins to read learns where everybody is. */
 /** A reason may quote the record. */
@@ -42,17 +42,20 @@ export class Router {
   private readonly batch = new EventBatch()
   /** Per lane: the clock as it was told last. */
   private readonly toldMs: number[] = []
+  /** Per source: the schema of a record of a chunk. */
+  private readonly schemaNames: readonly ReturnType<typeof schemaNames>[]
   private toldAllAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: RouterOptions) {
     this.options = options
+    this.schemaNames = options.sources.map(({ format }) => schemaNames(format))
   }
 
   /** Adds the chunk's records at and above the lane's position; moves its clock. Returns how many there were. */
   route(lane: Lane, index: number, chunk: RawChunk, clocks: Clocks, wallMs: number): number {
-    const { sources, readers, byArrival } = this.options
+    const { readers, byArrival } = this.options
     const { batch } = this
-    const { format } = sources[lane.source]
+    const schemaOf = this.schemaNames[lane.source]
     readers[lane.source].read(chunk, batch)
     const latestMs = wallMs + this.options.maxClockSkewMs
     let count = 0
@@ -60,7 +63,8 @@ export class Router {
       const offset = chunk.offset[i]
       if (offset < lane.position) continue
       count++
-      const origin = encodeOrigin({ topic: lane.topic, partition: lane.partition, offset }, format)
+      const { topic, partition } = lane
+      const origin = encodeOrigin({ topic, partition, offset }, schemaOf(chunk, i))
       const isWhole = this.add(lane, chunk, i, [[ORIGIN, origin]])
       const clockMs = byArrival ? batch.stampMs[i] : batch.timeMs[i]
       if (isWhole && batch.kind[i] < REFUSED && batch.timeMs[i] <= latestMs && clockMs <= latestMs)

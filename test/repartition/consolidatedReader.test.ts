@@ -1,4 +1,5 @@
 /** A consolidated topic read back: each record as its own source's reader reads it, whatever lies between. */
+import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { openSourceReader } from '../../src/codec/source.ts'
 import type { Source } from '../../src/config/model.ts'
@@ -7,7 +8,7 @@ import { LEFT_OUT, ToldClocks } from '../../src/join/toldClocks.ts'
 import { RecordBatchBuilder, type RecordHeader } from '../../src/log/recordBatch/builder.ts'
 import { readRecordBatches } from '../../src/log/recordBatch/reader.ts'
 import { ConsolidatedReader } from '../../src/repartition/consolidatedReader.ts'
-import { CLOCKS, decodeOrigin, encodeClocks, encodeOrigin, ORIGIN } from '../../src/repartition/origin.ts'
+import { CLOCKS, decodeOrigin, encodeClocks, encodeOrigin, ORIGIN, schemaNames } from '../../src/repartition/origin.ts'
 import { rulesOf } from '../support/pureJoin.ts'
 import { exactType } from '../support/testSource.ts'
 
@@ -53,7 +54,8 @@ function chunkOf(records: readonly (readonly [headers: readonly RecordHeader[], 
 }
 
 const from = (source: Source, offset: number): RecordHeader[] => {
-  return [[ORIGIN, encodeOrigin({ topic: source.topic, partition: 1, offset }, source.format)]]
+  const name = schemaNames(source.format)(chunkOf([[[], null]]), 0)
+  return [[ORIGIN, encodeOrigin({ topic: source.topic, partition: 1, offset }, name)]]
 }
 
 async function reader(): Promise<ConsolidatedReader> {
@@ -198,6 +200,25 @@ test('records that their readers encode anew are kept as those, beside what lies
 
 test('an origin says where a record came from', () => {
   const origin = { topic: 'some.topic-1', partition: 12, offset: 2 ** 53 - 1 }
-  expect(decodeOrigin(encodeOrigin(origin, { type: 'json' }))).toEqual(origin)
+  expect(decodeOrigin(encodeOrigin(origin, 'json'))).toEqual(origin)
+  // As those before wrote it, whose word named no schema.
+  expect(decodeOrigin(Buffer.from('views 3 17 avro'))).toEqual({ topic: 'views', partition: 3, offset: 17 })
   expect(decodeOrigin(Buffer.from('nonsense'))).toBeUndefined()
+})
+
+test('an origin names the schema: of a file by its fingerprint, of a registry by its id', () => {
+  const wire = (id: number): Buffer => Buffer.from([0, 0, 0, 1, id, 7])
+  const values = [wire(2), wire(9), Buffer.from('none')]
+  const chunk = chunkOf(values.map((value) => [[], value]))
+  const namesOf = (format: Source['format']): string[] => values.map((_, i) => schemaNames(format)(chunk, i))
+  expect(namesOf({ type: 'json' })).toEqual(['json', 'json', 'json'])
+  const registry = { url: 'http://localhost' }
+  expect(namesOf({ type: 'avro', registry })).toEqual(['registry:258', 'registry:265', 'registry'])
+  // The parsing canonical form of Avro's specification.
+  const fields = [...['id', 'user', 'item'].map((name) => ({ name, type: 'string' })), { name: 'at', type: 'long' }]
+  const form = JSON.stringify({ name: 'V', type: 'record', fields })
+  const name = `avro:${createHash('sha256').update(form).digest('hex')}`
+  for (const schema of [VIEW_SCHEMA, { ...VIEW_SCHEMA, doc: 'what changes no byte' }]) {
+    expect(namesOf({ type: 'avro', schema, schemaFile: '' })).toEqual([name, name, name])
+  }
 })

@@ -36,6 +36,13 @@ export function sameBytes(a: AvroSchema, b: AvroSchema): boolean {
   return a === b || canonical(a) === canonical(b)
 }
 
+/** SHA-256, in hexadecimal digits, of the schema's parsing canonical form, as others compute it too. */
+export function fingerprintOf(schema: AvroSchema): string {
+  return avscType(withoutDefaults(schema, () => true))
+    .fingerprint('sha256')
+    .toString('hex')
+}
+
 /** A function that rewrites records; throws a SchemaError where the schemas cannot be resolved. */
 export function transcoder(writer: AvroSchema, reader: AvroSchema): (payload: Buffer) => Buffer {
   const written = new Map<string, AvroType>()

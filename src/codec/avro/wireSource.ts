@@ -177,7 +177,7 @@ function reasonOf(id: number, error: unknown): string {
 }
 
 /** The schema's id in a value's header; -1 where there is none. */
-function wireId(chunk: RawChunk, i: number): number {
+export function wireId(chunk: RawChunk, i: number): number {
   if (chunk.valueLength[i] < WIRE_HEADER_BYTES) return -1
   const { bytes } = chunk
   const at = chunk.valueAt[i]
