@@ -16,6 +16,8 @@ import { closingEvents, Traffic } from './traffic.ts'
 
 const STEP_EVERY_MS = 50
 const LOOK_EVERY_MS = 50
+/** Until what was sent before is joined. */
+const JOINED_MS = 500
 const CLOSING_AFTER_MS = 60_000
 const SAMPLES_FIELD = LEDGER_FIELDS.indexOf('samples')
 /** No claim of speed: beyond it something stands still. */
@@ -29,11 +31,15 @@ export interface RunningNode {
 }
 
 interface Seen {
-  readonly partitions: readonly { readonly partition: number; readonly state: string }[]
+  readonly partitions: readonly {
+    readonly partition: number
+    readonly state: string
+    readonly sources: readonly { readonly topic: string; readonly position: number; readonly lag: number | null }[]
+  }[]
 }
 
 /** Of all its nodes. */
-export type ClusterSettings = Pick<NodeSettings, 'delivery' | 'sessionTimeout'>
+export type ClusterSettings = Pick<NodeSettings, 'delivery' | 'idleAfter' | 'sessionTimeout'>
 
 export class ClusterRun {
   readonly nodes = new Map<string, RunningNode>()
@@ -44,6 +50,7 @@ export class ClusterRun {
   private readonly settings: ClusterSettings
   private readonly flowing: Promise<void>
   private isFlowing = true
+  private paused: Promise<void> = Promise.resolve()
 
   constructor(program: string, world: CrashWorld, folder: string, seed: number, settings: ClusterSettings = {}) {
     this.program = program
@@ -108,6 +115,54 @@ export class ClusterRun {
     }
   }
 
+  /**
+   * As a machine that sleeps with all that runs on it: nothing is sent meanwhile, nor right after it, so that every node
+   * hears first that it has all there is.
+   */
+  async allSleepFor(ms: number): Promise<void> {
+    let goOn = (): void => {}
+    this.paused = new Promise((resolve) => {
+      goOn = resolve
+    })
+    await sleep(JOINED_MS)
+    const nodes = this.processes
+    for (const node of nodes) node.signal('SIGSTOP')
+    await sleep(ms)
+    for (const node of nodes) node.signal('SIGCONT')
+    await sleep(JOINED_MS)
+    goOn()
+  }
+
+  /**
+   * Watches the positions of a node's partitions until it is told to stop; gives those that went back, or whose lag was
+   * no longer known, in words.
+   */
+  watchPositions({ url }: RunningNode): () => Promise<string[]> {
+    const found: string[] = []
+    const last = new Map<string, number>()
+    let isOver = false
+    const watching = (async () => {
+      for (; !isOver; await sleep(LOOK_EVERY_MS)) {
+        for (const { partition, sources } of (await this.statusOf(url)).partitions) {
+          for (const { topic, position, lag } of sources) {
+            const name = `${topic} ${partition}`
+            const before = last.get(name)
+            if (before !== undefined && (position < before || lag === null))
+              found.push(`${name}: from ${before} to ${position}, lag ${lag}`)
+            if (lag !== null) last.set(name, position)
+          }
+        }
+      }
+    })()
+    watching.catch(() => {})
+    return async () => {
+      isOver = true
+      await watching
+      if (last.size === 0) throw new Error('no position was seen')
+      return found
+    }
+  }
+
   /** Resolves when every partition is live on one of the running nodes and on no other, with how long that took. */
   async allLive(nodes: number): Promise<number> {
     const startedMs = performance.now()
@@ -132,12 +187,12 @@ export class ClusterRun {
       this.check(changedMs, `not all was sealed: ${JSON.stringify(counts)}`)
       await sleep(LOOK_EVERY_MS)
     }
-    return Promise.all(this.processes().map((process) => process.terminate()))
+    return Promise.all(this.takeAll().map((process) => process.terminate()))
   }
 
   async close(): Promise<void> {
     this.isFlowing = false
-    await Promise.all(this.processes().map((process) => process.kill()))
+    await Promise.all(this.takeAll().map((process) => process.kill()))
     await this.flowing.catch(() => {})
   }
 
@@ -148,11 +203,16 @@ export class ClusterRun {
       .map((line) => (JSON.parse(line) as { partitions: number[] }).partitions)
   }
 
-  /** All there are, each once; nobody watches them from here on. */
-  private processes(): NodeProcess[] {
-    const processes = new Set([...this.nodes.values()].map(({ process }) => process))
+  /** All there are, each once. */
+  private get processes(): NodeProcess[] {
+    return [...new Set([...this.nodes.values()].map(({ process }) => process))]
+  }
+
+  /** Nobody watches them from here on. */
+  private takeAll(): NodeProcess[] {
+    const { processes } = this
     this.nodes.clear()
-    return [...processes]
+    return processes
   }
 
   private async configOf(id: string): Promise<string> {
@@ -174,6 +234,7 @@ export class ClusterRun {
 
   private async flow(): Promise<void> {
     while (this.isFlowing) {
+      await this.paused
       await this.world.send(this.traffic.step())
       await sleep(STEP_EVERY_MS)
     }
@@ -200,12 +261,13 @@ export class ClusterRun {
 
   private async look(asleep?: string): Promise<Seen[]> {
     const awake = [...this.nodes.values()].filter(({ id }) => id !== asleep)
-    const asked = awake.map(async ({ url }) => {
-      const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(2_000) })
-      return (await answer.json()) as Seen
-    })
-    const seen = await Promise.allSettled(asked)
+    const seen = await Promise.allSettled(awake.map(({ url }) => this.statusOf(url)))
     return seen.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  }
+
+  private async statusOf(url: string): Promise<Seen> {
+    const answer = await fetch(`${url}/status`, { signal: AbortSignal.timeout(2_000) })
+    return (await answer.json()) as Seen
   }
 
   private check(sinceMs: number, what: string): void {

@@ -147,6 +147,8 @@ export interface NodeSettings {
   /** `memory.state`; absent: the default. */
   readonly state?: string
   readonly delivery?: Delivery
+  /** Absent: so long that silence moves no clock, and what is late hangs on no busy machine. */
+  readonly idleAfter?: string
   /** How long a killed member holds its partitions; absent: a second. */
   readonly sessionTimeout?: string
   /** Further keys of node.yaml, which win. */
@@ -163,12 +165,12 @@ export async function writeConfig(folder: string, settings: NodeSettings): Promi
     put('view.avsc', VIEW),
     put('engagement.avsc', ENGAGEMENT),
     put('watch.avsc', WATCH),
-    put('pipeline.yaml', pipeline(settings.delivery)),
+    put('pipeline.yaml', pipeline(settings)),
     put('node.yaml', { ...node(settings), ...settings.node }),
   ])
 }
 
-function pipeline(delivery: Delivery = 'at-least-once'): object {
+function pipeline({ delivery = 'at-least-once', idleAfter = '1h' }: NodeSettings): object {
   const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
   const format = (schema: string) => ({ type: 'avro', schema })
   const ms = (value: number): string => `${value}ms`
@@ -196,8 +198,7 @@ function pipeline(delivery: Delivery = 'at-least-once'): object {
       allowedLateness: ms(ALLOWED_LATENESS_MS),
       rememberSealed: ms(REMEMBER_SEALED_MS),
       maxClockSkew: ms(MAX_CLOCK_SKEW_MS),
-      // Events move the clocks here; silence would make what is late depend on how busy the machine is.
-      idleAfter: '1h',
+      idleAfter,
       alignWithin: ms(ALIGN_WITHIN_MS),
     },
     createTopics: true,
