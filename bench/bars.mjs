@@ -45,6 +45,20 @@ export const BARS = [
   },
   { what: 'restart with 1 million pending views', bar: 5, aim: 2, unit: 's', of: ({ restart }) => restart?.seconds },
   {
+    what: 'SIGTERM of one of three nodes under load: p99 until its partitions are live elsewhere',
+    bar: 5,
+    aim: 2,
+    unit: 's',
+    of: ({ handovers }) => handovers?.drained.live.p99S,
+  },
+  {
+    what: 'start of one of three nodes under load: p99 until the partitions that it is given are live on it',
+    bar: 5,
+    aim: 2,
+    unit: 's',
+    of: ({ handovers }) => handovers?.started.live.p99S,
+  },
+  {
     what: 'two nodes on two cores, the broker sharing them, of one on one: events/s',
     bar: 1.5,
     aim: 1.8,

@@ -41,7 +41,9 @@ export async function measureLatency(world, name, eventsPerS, seconds, { hotShar
   const events = new LiveEvents({ withinMs: WITHIN_MS, boundMs: BOUND_MS, hotShare })
   const forMs = WARM_UP_MS + seconds * 1000
   const endBeside = beside?.(control)
-  const sent = await Promise.race([produce(world, topics, events, eventsPerS, forMs), node.child.failed])
+  const endMs = Date.now() + forMs
+  const isOver = () => Date.now() >= endMs
+  const sent = await Promise.race([produce(world, topics, events, eventsPerS, isOver), node.child.failed])
   const told = await endBeside?.()
   const busy = (cpuSeconds(node.child.pid) - cpuBefore) / (forMs / 1000)
   await allSealed(world, output, events.views, node.child.failed)
@@ -54,19 +56,19 @@ export async function measureLatency(world, name, eventsPerS, seconds, { hotShar
   return { eventsPerS: sent.count / (forMs / 1000), views: events.views, load, busy, check, status, told, ...delays }
 }
 
-async function allSealed(world, output, views, failed) {
+export async function allSealed(world, output, views, failed) {
   for (let left = 60; left > 0 && (await recordsIn(world.built.log, output)) < views; left--) {
     await Promise.race([sleep(500), failed])
   }
 }
 
-/** Sends at the rate until the time is over; behind the clock it catches up. */
-async function produce({ built }, topics, maker, eventsPerS, forMs) {
+/** Sends at the rate until it is over; behind the clock it catches up. */
+export async function produce({ built }, topics, maker, eventsPerS, isOver) {
   const writer = await built.log.writer()
   const appender = new Appender(built, writer)
   const fromMs = Date.now()
   let count = 0
-  while (Date.now() - fromMs < forMs) {
+  while (!isOver()) {
     const due = ((Date.now() - fromMs) / 1000) * eventsPerS
     for (; count < due; count++) {
       const { kind, user, value } = maker.next(Date.now())

@@ -37,7 +37,8 @@ export function reportRuns(runs, format) {
   return `${format}\n${table(['run', 'events/s', 'CPU s / M events', 'peak MB', 'digest', 'load before'], rows)}`
 }
 
-export function reportSummary({ passThrough, join, json, pending, restart, latency, kills, repartition, nodes }) {
+export function reportSummary(results) {
+  const { passThrough, join, json, pending, restart, latency, kills, handovers, repartition, nodes } = results
   const rows = []
   const add = (what, value, aim = '') => rows.push([what, value, aim])
   if (passThrough) add('pass-through: CPU s per million events', fixed(passThrough.cpuSPerMillion))
@@ -62,7 +63,17 @@ export function reportSummary({ passThrough, join, json, pending, restart, laten
   if (kills) {
     const { p50S, p99S, maxS, boundS } = kills
     const what = `${kills.kills} kills, ${int(kills.pendingViewsEach)} pending views a partition: p50 / p99 / most, s until live elsewhere`
-    add(what, [p50S, p99S, maxS].map((seconds) => fixed(seconds)).join(' / '), `p99 <= ${boundS}`)
+    add(what, inSeconds({ p50S, p99S, maxS }), `p99 <= ${boundS}`)
+  }
+  if (handovers) {
+    for (const [what, { count, live, gap }] of [
+      ['SIGTERM', handovers.drained],
+      ['start', handovers.started],
+    ]) {
+      const name = `${what} of a node, ${count} times at ${int(handovers.eventsPerS)} events/s: p50 / p99 / most, s`
+      add(`${name} until live elsewhere`, inSeconds(live), `p99 <= ${handovers.boundS}`)
+      add(`${name} without samples`, inSeconds(gap), `p99 <= ${handovers.boundS}`)
+    }
   }
   if (repartition) {
     add('sources keyed by item / by user, CPU (median of pairs)', fixed(repartition.ratioCpu))
@@ -85,6 +96,7 @@ export function reportBars(results) {
   return table(['to reach', 'measured', 'bar', 'aim', ''], rows)
 }
 
+const inSeconds = ({ p50S, p99S, maxS }) => [p50S, p99S, maxS].map((seconds) => fixed(seconds)).join(' / ')
 const spread = ({ p50Ms, p99Ms, maxMs }) => `${p50Ms} / ${p99Ms} / ${maxMs}`
 
 export function reportThreads(threads) {

@@ -4,8 +4,8 @@
  *   --full           2,000,000 views and three runs; without it 700,000 and one, in under five minutes
  *   --views N        size of the trace
  *   --runs N         pairs of pass-through and join
- *   --only LIST      of pass, join, json, pending, restart, latency; and takeover, flood, kills, repartition, nodes, curves,
- *                    which run only where they are named
+ *   --only LIST      of pass, join, json, pending, restart, latency; and takeover, flood, kills, handovers, repartition,
+ *                    nodes, curves, which run only where they are named
  *   --node PATH      another Node for what is measured
  *   --versus PATH    a second Node: its joins, in turn with the first's, which are compared with them
  *   --delivery exactly-once   joins that deliver so, in turn with those at least once, and compared with them
@@ -15,9 +15,10 @@
  *   --json FILE      all results
  *   --pending N      pending views of the takeover (1,000,000), of each partition of the kills (100,000)
  *   --kills N        how often a node is killed (20)
+ *   --handovers N    how often a node is told to stop, and starts again (20)
  *   --curve LIST     which curves: of those of curves.mjs
  *   --curves-to FILE writes their plots and tables into that Markdown file, each into its section
- *   --rate N         events/s of the latency measure (half of what the join reached)
+ *   --rate N         events/s of the latency measure (half of what the join reached), of the hand-overs (2,000)
  */
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -30,6 +31,7 @@ import { ANCHORS, Anchors } from './anchors.mjs'
 import { curvePlots, curveRows, curveSection, HEAD, placed } from './curveReport.mjs'
 import { CURVES, measureCurve } from './curves.mjs'
 import { measureFlood } from './flooded.mjs'
+import { measureHandovers } from './handovers.mjs'
 import { measureKills } from './kills.mjs'
 import { measureLatency } from './live.mjs'
 import { joinStartUp, measureJoin, measurePassThrough, passThroughStartUp } from './measures.mjs'
@@ -45,9 +47,10 @@ import { load, openBuilt, userOfEach } from './topics.mjs'
 import { Workload } from './workload.mjs'
 
 const MEASURES = ['pass', 'join', 'json', 'pending', 'restart', 'latency']
-const NAMED = ['flood', 'takeover', 'kills', 'repartition', 'nodes', 'curves']
+const NAMED = ['flood', 'takeover', 'kills', 'handovers', 'repartition', 'nodes', 'curves']
 const BROKER_CORE = 1
 const LIVE_SECONDS = 30
+const HANDOVER_RATE = 2_000
 const RESULTS = fileURLToPath(new URL('results', import.meta.url))
 
 const { values: given } = parseArgs({
@@ -66,6 +69,7 @@ const { values: given } = parseArgs({
     rate: { type: 'string' },
     pending: { type: 'string' },
     kills: { type: 'string', default: '20' },
+    handovers: { type: 'string', default: '20' },
     curve: { type: 'string', default: Object.keys(CURVES).join(',') },
     'curves-to': { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -112,7 +116,9 @@ try {
   await broker.stop()
   rmSync(folder, { recursive: true, force: true })
 }
-const checks = [...results.runs.map(({ result }) => result), results.kills].map((result) => result?.check)
+const checks = [...results.runs.map(({ result }) => result), results.kills, results.handovers].map(
+  (result) => result?.check,
+)
 const points = Object.values(results.curves ?? {}).flat()
 process.exit([...checks, ...points].some((one) => one?.isRight === false) ? 1 : 0)
 
@@ -132,6 +138,7 @@ async function measureAll(world) {
     say(`flood: ${JSON.stringify(results.flood, null, 1)}`)
   }
   if (wanted.has('kills')) await killNodes(world)
+  if (wanted.has('handovers')) await handOver(world)
   if (wanted.has('repartition')) await measureKeyedByItem(world)
   if (wanted.has('nodes')) await measureTwoNodes(world)
   if (wanted.has('curves')) await measureCurves(world)
@@ -248,6 +255,12 @@ async function killNodes(world) {
   say(
     `takeovers by what they started from: ${JSON.stringify(from)}; the samples are ${check.isRight ? 'right' : 'WRONG'}`,
   )
+}
+
+async function handOver(world) {
+  const options = { times: Number(given.handovers), eventsPerS: Number(given.rate ?? HANDOVER_RATE), say }
+  results.handovers = await measureHandovers(world, 'handovers', options)
+  say(`the samples are ${results.handovers.check.isRight ? 'right' : 'WRONG'}`)
 }
 
 async function measureKeyedByItem(world) {

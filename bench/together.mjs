@@ -33,11 +33,21 @@ export class Together {
     return new Together(this.nodes.filter((_, k) => k !== index))
   }
 
+  /** That one alone. */
+  only(index) {
+    return new Together([this.nodes[index]])
+  }
+
+  /** SIGTERM; resolves when it has ended. */
+  drain(index) {
+    return this.nodes[index].child.stop()
+  }
+
   kill(index) {
     return this.nodes[index].child.kill()
   }
 
-  /** After it was killed, as a node that has nothing. */
+  /** After its end, as a node that has nothing. */
   async startAnew(index) {
     rmSync(join(this.nodes[index].config, 'data'), { recursive: true, force: true })
     await start(this.nodes[index])
@@ -55,11 +65,11 @@ export class Together {
   }
 
   /** Looks until the statuses are as they should be; gives them. */
-  async until(isReached) {
+  async until(isReached, everyMs = LOOK_MS) {
     for (;;) {
       const statuses = await this.statuses()
       if (isReached(statuses)) return statuses
-      await Promise.race([sleep(LOOK_MS), ...this.nodes.map(({ child }) => child.failed)])
+      await Promise.race([sleep(everyMs), ...this.nodes.map(({ child }) => child.failed)])
     }
   }
 
