@@ -5,9 +5,17 @@ const NEVER = ['test/long/**', 'node_modules/**']
 /** What starts brokers, nodes or browsers. */
 const SYSTEM = ['test/{chaos,integration,page}/**/*.test.ts', 'test/{docs,packaging}.test.ts']
 /** What runs the pipeline of crashPipeline.ts on the run's broker: its topics have one name a process. */
-const APART = ['cluster', 'deliveryOrder', 'exactlyOnce', 'killKafka', 'longBatch', 'nodes', 'restartStop'].map(
-  (name) => `test/integration/${name}.test.ts`,
-)
+const CRASH_RUNS = [
+  'cluster',
+  'deliveryOrder',
+  'exactlyOnce',
+  'killKafka',
+  'longBatch',
+  'nodes',
+  'repartitionTwice',
+  'restartStop',
+]
+const APART = CRASH_RUNS.map((name) => `test/integration/${name}.test.ts`)
 const BROKER = ['test/support/brokerSetup.ts']
 
 export default defineConfig({

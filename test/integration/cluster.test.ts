@@ -10,8 +10,7 @@ import { type SharedBroker, sharedBroker } from '../support/broker.ts'
 import { ClusterRun, gapsAround } from '../support/clusterRun.ts'
 import { checkOutcome } from '../support/crashCheck.ts'
 import { SAMPLES } from '../support/crashPipeline.ts'
-import type { CrashWorld } from '../support/crashWorld.ts'
-import { openKafkaWorld } from '../support/kafkaWorld.ts'
+import { type KafkaWorld, openKafkaWorld } from '../support/kafkaWorld.ts'
 import { buildProgram, type Program } from '../support/program.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
@@ -26,7 +25,7 @@ const IDLE_AFTER_S = 3
 let broker: SharedBroker
 let program: Program
 let dir: TempDir
-let world: CrashWorld
+let world: KafkaWorld
 let run: ClusterRun
 beforeAll(async () => {
   broker = await sharedBroker()

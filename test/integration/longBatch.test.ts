@@ -39,7 +39,7 @@ it('does not cost the membership', async () => {
     await world.send(
       usersNamed('slow', RECORDS).map((user) => {
         const view = { view_id: null, user_id: user, item_id: 'item', event_time: TIME_MS, surface: 'feed' }
-        return { source: 0, user, arrivalMs: TIME_MS, value: EVENT_TYPES[0].toBuffer(view) }
+        return { source: 0, user, item: 'item', arrivalMs: TIME_MS, value: EVENT_TYPES[0].toBuffer(view) }
       }),
     )
     const committed = async () => (await log.committed(GROUP, [TOPICS[0]])).find(({ partition }) => partition === 0)

@@ -9,10 +9,11 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LEDGER_FIELDS, PENDING, UNDECIDED } from '../../src/join/ledger.ts'
-import { type NodeSettings, PARTITIONS, TOPICS, writeConfig } from './crashPipeline.ts'
-import { type CrashWorld, committedLedger } from './crashWorld.ts'
+import { type NodeSettings, PARTITIONS, writeConfig } from './crashPipeline.ts'
+import { committedLedger } from './crashWorld.ts'
+import type { KafkaWorld } from './kafkaWorld.ts'
 import { NodeProcess } from './nodeProcess.ts'
-import { closingEvents, Traffic } from './traffic.ts'
+import { closingEvents, KEY_ITEMS, Traffic } from './traffic.ts'
 
 const STEP_EVERY_MS = 50
 const LOOK_EVERY_MS = 50
@@ -39,25 +40,25 @@ interface Seen {
 }
 
 /** Of all its nodes. */
-export type ClusterSettings = Pick<NodeSettings, 'delivery' | 'idleAfter' | 'sessionTimeout'>
+export type ClusterSettings = Omit<NodeSettings, 'brokers' | 'dataFolder' | 'isJournalOn' | 'state'>
 
 export class ClusterRun {
   readonly nodes = new Map<string, RunningNode>()
   readonly traffic: Traffic
   private readonly program: string
-  private readonly world: CrashWorld
+  private readonly world: KafkaWorld
   private readonly folder: string
   private readonly settings: ClusterSettings
   private readonly flowing: Promise<void>
   private isFlowing = true
   private paused: Promise<void> = Promise.resolve()
 
-  constructor(program: string, world: CrashWorld, folder: string, seed: number, settings: ClusterSettings = {}) {
+  constructor(program: string, world: KafkaWorld, folder: string, seed: number, settings: ClusterSettings = {}) {
     this.program = program
     this.world = world
     this.folder = folder
     this.settings = settings
-    this.traffic = new Traffic(seed)
+    this.traffic = new Traffic(seed, settings.repartition === undefined ? {} : { items: KEY_ITEMS })
     this.flowing = this.flow()
     this.flowing.catch(() => {})
   }
@@ -180,7 +181,7 @@ export class ClusterRun {
     let changedMs = performance.now()
     let last = ''
     for (;;) {
-      const counts = committedLedger(await world.committed(), TOPICS[0])
+      const counts = committedLedger(await world.committed(), world.joined[0])
       if (counts[PENDING] === PARTITIONS && counts[UNDECIDED] === PARTITIONS * 2 && counts[SAMPLES_FIELD] > 0) break
       if (String(counts) !== last) changedMs = performance.now()
       last = String(counts)

@@ -3,14 +3,13 @@ import { join } from 'node:path'
 import { ownBroker, SHORT_SESSIONS, type SharedBroker } from './broker.ts'
 import { ClusterRun } from './clusterRun.ts'
 import type { Delivery } from './crashPipeline.ts'
-import type { CrashWorld } from './crashWorld.ts'
-import { openKafkaWorld } from './kafkaWorld.ts'
+import { type KafkaWorld, openKafkaWorld } from './kafkaWorld.ts'
 import { buildProgram } from './program.ts'
 import { tempDir } from './tempDir.ts'
 
 export interface ClusterWorld {
   readonly run: ClusterRun
-  readonly world: CrashWorld
+  readonly world: KafkaWorld
   close(): Promise<void>
 }
 

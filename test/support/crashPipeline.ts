@@ -20,6 +20,8 @@ const ALIGN_WITHIN_MS = 15_000
 const OWN = randomBytes(4).toString('hex')
 /** By the number of the source. */
 export const TOPICS = [`views-${OWN}`, `engagements-${OWN}`, `watches-${OWN}`] as const
+/** Where sources are repartitioned: all of them, by user. */
+export const ALL = `all-${OWN}`
 export const SAMPLES = `samples-${OWN}`
 export const LATE = `${SAMPLES}-late`
 export const ORPHANS = `${SAMPLES}-orphans`
@@ -149,6 +151,10 @@ export interface NodeSettings {
   readonly delivery?: Delivery
   /** Absent: so long that silence moves no clock, and what is late hangs on no busy machine. */
   readonly idleAfter?: string
+  /** How long a sealed view is known, in event time; absent: so short that it is forgotten in a run. */
+  readonly rememberSealedMs?: number
+  /** Sources are keyed by item, in so many partitions, and joined from one topic of as many. */
+  readonly repartition?: number
   /** How long a killed member holds its partitions; absent: a second. */
   readonly sessionTimeout?: string
   /** Further keys of node.yaml, which win. */
@@ -170,7 +176,8 @@ export async function writeConfig(folder: string, settings: NodeSettings): Promi
   ])
 }
 
-function pipeline({ delivery = 'at-least-once', idleAfter = '1h' }: NodeSettings): object {
+function pipeline(settings: NodeSettings): object {
+  const { delivery = 'at-least-once', idleAfter = '1h', repartition, rememberSealedMs = REMEMBER_SEALED_MS } = settings
   const fields = { viewId: 'view_id', userId: 'user_id', itemId: 'item_id', time: 'event_time' }
   const format = (schema: string) => ({ type: 'avro', schema })
   const ms = (value: number): string => `${value}ms`
@@ -196,13 +203,14 @@ function pipeline({ delivery = 'at-least-once', idleAfter = '1h' }: NodeSettings
     time: {
       outOfOrderness: ms(OUT_OF_ORDERNESS_MS),
       allowedLateness: ms(ALLOWED_LATENESS_MS),
-      rememberSealed: ms(REMEMBER_SEALED_MS),
+      rememberSealed: ms(rememberSealedMs),
       maxClockSkew: ms(MAX_CLOCK_SKEW_MS),
       idleAfter,
       alignWithin: ms(ALIGN_WITHIN_MS),
     },
     createTopics: true,
     delivery,
+    repartition: repartition === undefined ? undefined : { topic: ALL, partitions: repartition },
     sinks: [{ type: 'kafka', topic: SAMPLES, format: 'avro', compression: 'lz4' }],
     sideOutputs: { late: LATE, orphans: ORPHANS, deadLetters: DEAD_LETTERS },
   }

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Admin, Kafka, Producer } from 'kafkajs'
-import { GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
+import { ALL, GROUP, PARTITIONS, TOPICS } from './crashPipeline.ts'
 import type { CommitState, CrashWorld, LogRecord } from './crashWorld.ts'
 import { newTopics } from './newTopics.ts'
 import { kafkajs } from './plainKafkajs.ts'
@@ -16,7 +16,12 @@ const TRIES = 10
 /** Rides out a broker that is killed and started again. */
 const RETRY = { retries: 400, initialRetryTime: 100, maxRetryTime: 500 }
 
-export async function openKafkaWorld(brokers: string, partitions = PARTITIONS): Promise<KafkaWorld> {
+/** `keyedBy` item: the sources' records are repartitioned. */
+export async function openKafkaWorld(
+  brokers: string,
+  partitions = PARTITIONS,
+  keyedBy: 'user' | 'item' = 'user',
+): Promise<KafkaWorld> {
   const client = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING, retry: RETRY })
   const admin = client.admin()
   const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
@@ -25,7 +30,7 @@ export async function openKafkaWorld(brokers: string, partitions = PARTITIONS): 
     admin,
     TOPICS.map((topic) => ({ topic, numPartitions: partitions, replicationFactor: 1 })),
   )
-  return new KafkaWorld(brokers, partitions, client, admin, producer)
+  return new KafkaWorld(brokers, partitions, keyedBy, client, admin, producer)
 }
 
 export class KafkaWorld implements CrashWorld {
@@ -33,14 +38,26 @@ export class KafkaWorld implements CrashWorld {
   readonly partitions: number
   readonly takesGarbage = true
   nodeUrl: string | undefined
+  /** The topics that are joined. */
+  readonly joined: readonly string[]
+  private readonly keyedBy: 'user' | 'item'
   private readonly client: Kafka
   private readonly admin: Admin
   private readonly producer: Producer
   private groups = 0
 
-  constructor(brokers: string, partitions: number, client: Kafka, admin: Admin, producer: Producer) {
+  constructor(
+    brokers: string,
+    partitions: number,
+    keyedBy: 'user' | 'item',
+    client: Kafka,
+    admin: Admin,
+    producer: Producer,
+  ) {
     this.brokers = brokers
     this.partitions = partitions
+    this.keyedBy = keyedBy
+    this.joined = keyedBy === 'user' ? TOPICS : [ALL]
     this.client = client
     this.admin = admin
     this.producer = producer
@@ -51,7 +68,7 @@ export class KafkaWorld implements CrashWorld {
       topic,
       messages: events
         .filter((event) => event.source === source)
-        .map(({ user, value, arrivalMs }) => ({ key: user, value, timestamp: String(arrivalMs) })),
+        .map((event) => ({ key: event[this.keyedBy], value: event.value, timestamp: String(event.arrivalMs) })),
     })).filter(({ messages }) => messages.length > 0)
     if (topicMessages.length > 0) await this.producer.sendBatch({ topicMessages, acks: -1 })
   }
@@ -73,7 +90,7 @@ export class KafkaWorld implements CrashWorld {
   }
 
   async committed(): Promise<readonly CommitState[]> {
-    const answer = await tried(() => this.admin.fetchOffsets({ groupId: GROUP, topics: [...TOPICS] }))
+    const answer = await tried(() => this.admin.fetchOffsets({ groupId: GROUP, topics: [...this.joined] }))
     return answer.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition, offset, metadata }) => {
         return { topic, partition, offset: Number(offset), metadata: metadata ?? '' }
@@ -90,7 +107,7 @@ export class KafkaWorld implements CrashWorld {
     const consumer = this.client.consumer({ groupId: GROUP, sessionTimeout: SESSION_MS, heartbeatInterval: 200 })
     await consumer.connect()
     try {
-      await consumer.subscribe({ topics: [...TOPICS] })
+      await consumer.subscribe({ topics: [...this.joined] })
       const joined = new Promise<void>((resolve, reject) => {
         consumer.on(consumer.events.GROUP_JOIN, () => resolve())
         consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))

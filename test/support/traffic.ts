@@ -15,6 +15,7 @@ import { Random } from './random.ts'
 export interface RawEvent {
   readonly source: number
   readonly user: string
+  readonly item: string
   /** When it comes, in the generator's time; the record's timestamp. */
   readonly arrivalMs: number
   readonly value: Buffer
@@ -31,6 +32,8 @@ const LATE_USERS = 10
 const SOMEWHAT_LATE_MS = 10 * OUT_OF_ORDERNESS_MS
 const USERS = 120
 const ITEMS = 8
+/** As keys these reach every partition. */
+export const KEY_ITEMS = 64
 /** Somewhat below the bound, and below it from the last step on. */
 const DISORDER_MS = OUT_OF_ORDERNESS_MS - STEP_MS - 100
 const SKEW_MS = 24 * 3_600_000
@@ -40,6 +43,7 @@ const TYPES = ['click', 'click', 'like', 'like', 'share', 'watch', 'watch', 'wat
 export interface TrafficOptions {
   readonly withGarbage?: boolean
   readonly viewsAStep?: number
+  readonly items?: number
   /** Whether some events come beyond the bound. */
   readonly withLate?: boolean
 }
@@ -68,7 +72,7 @@ export class Traffic {
 
   constructor(seed: number, options: TrafficOptions = {}) {
     this.random = new Random(seed)
-    this.options = { withGarbage: true, viewsAStep: VIEWS_A_STEP, withLate: false, ...options }
+    this.options = { withGarbage: true, viewsAStep: VIEWS_A_STEP, items: ITEMS, withLate: false, ...options }
   }
 
   /** The events of the next step, in the order of their coming. */
@@ -98,7 +102,7 @@ export class Traffic {
     return {
       viewId: random.chance(0.6) ? `v${++this.made}` : null,
       user: user(),
-      item: `item ${random.below(ITEMS)}`,
+      item: `item ${random.below(this.options.items)}`,
       timeMs: this.nowMs + random.below(STEP_MS),
     }
   }
@@ -151,19 +155,28 @@ export class Traffic {
     if (this.options.withGarbage && this.random.chance(0.5)) {
       this.garbage++
       const source = this.random.below(EVENT_TYPES.length)
-      this.waiting.push({ source, user: view.user, arrivalMs: view.timeMs, value: Buffer.from([0xff, 0xff, 0x01]) })
+      const value = Buffer.from([0xff, 0xff, 0x01])
+      this.waiting.push({ source, user: view.user, item: view.item, arrivalMs: view.timeMs, value })
       return
     }
     this.skewed++
     const record = { ...common({ ...view, viewId: `skewed-${this.skewed}` }, Date.now() + SKEW_MS), surface }
-    this.waiting.push({ source: 0, user: view.user, arrivalMs: view.timeMs, value: EVENT_TYPES[0].toBuffer(record) })
+    const value = EVENT_TYPES[0].toBuffer(record)
+    this.waiting.push({ source: 0, user: view.user, item: view.item, arrivalMs: view.timeMs, value })
   }
 
-  private put(source: number, { user }: ViewPlan, timeMs: number, record: object, copies: number, laterMs = 0): void {
+  private put(
+    source: number,
+    { user, item }: ViewPlan,
+    timeMs: number,
+    record: object,
+    copies: number,
+    laterMs = 0,
+  ): void {
     const value = EVENT_TYPES[source].toBuffer(record)
     const waiting = laterMs === VERY_LATE_MS ? this.veryLate : this.waiting
     do {
-      waiting.push({ source, user, arrivalMs: timeMs + laterMs + this.random.below(DISORDER_MS), value })
+      waiting.push({ source, user, item, arrivalMs: timeMs + laterMs + this.random.below(DISORDER_MS), value })
     } while (this.random.chance(copies))
   }
 }
@@ -172,7 +185,7 @@ function common({ viewId, user, item }: ViewPlan, timeMs: number): object {
   return { view_id: viewId, user_id: user, item_id: item, event_time: timeMs }
 }
 
-/** Events that move every source's clock beyond all that came before; of each of the users. */
+/** Events that move every source's clock beyond all that came before; of each of the users, and keyed by them. */
 export function closingEvents(users: readonly string[], timeMs: number): RawEvent[] {
   return users.flatMap((user) => {
     const record = { view_id: null, user_id: user, item_id: 'closing', event_time: timeMs }
@@ -180,6 +193,7 @@ export function closingEvents(users: readonly string[], timeMs: number): RawEven
     return own.map((fields, source) => ({
       source,
       user,
+      item: user,
       arrivalMs: timeMs,
       value: EVENT_TYPES[source].toBuffer({ ...record, ...fields }),
     }))
