@@ -98,7 +98,6 @@ export interface PartitionView {
 
 export type DurationCounts = Pick<Durations, 'counts' | 'sumMs'>
 
-/** Records still to be read; undefined while the log's end is unknown. */
 export type PartitionState = 'live' | 'replaying' | 'draining' | 'stopped'
 
 export function stateOf({ stoppedBy, isLive, isDraining }: PartitionView): PartitionState {
@@ -107,6 +106,7 @@ export function stateOf({ stoppedBy, isLive, isDraining }: PartitionView): Parti
   return isDraining ? 'draining' : 'live'
 }
 
+/** Records still to be read; undefined while the log's end is unknown. */
 export function lagOf(partition: PartitionView, source: number): number | undefined {
   return recordLag(partition.position[source], partition.endOffset[source])
 }

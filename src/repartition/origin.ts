@@ -2,11 +2,11 @@
  * What stands beside a record of a consolidated topic: where it came from, or that it tells clocks.
  *
  * An event keeps its bytes as value and its timestamp; its key is the text of its user id. Its header `origin` holds
- * topic, partition, offset and schema, with blanks between: `json`; `avro:` and the SHA-256 of the schema's parsing
- * canonical form; `registry:` and the schema's id there, with which the value begins (`registry` where it does not).
- * Older records have the word before the colon alone. A record of clocks has a header `clocks` and a line for each source
- * partition: topic, partition, and the clock in milliseconds, or `-` where it is left out. A record that the topic cannot
- * hold is cut, and has a header `refused` that says so before the others.
+ * topic, partition, offset and schema, with blanks between: `json`; `avro:` and the first 16 digits of the SHA-256 of the
+ * schema's parsing canonical form; `registry:` and the schema's id there, with which the value begins (`registry` where
+ * it does not). Older records have the word before the colon alone. A record of clocks has a header `clocks` and a line
+ * for each source partition: topic, partition, and the clock in milliseconds, or `-` where it is left out. A record that
+ * the topic cannot hold is cut, and has a header `refused` that says so before the others.
  *
  * The headers of a record lie right behind its value, so an engagement is kept together with them (its payload reaches to
  * their end), and still says where it came from when it is given up. A view's bytes are compared with those of its
@@ -21,6 +21,8 @@ import { LEFT_OUT } from '../join/toldClocks.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { Cursor, Malformed } from '../log/recordBatch/cursor.ts'
 
+/** Of a schema's fingerprint: it lies beside each record, also in memory. */
+const SHOWN_DIGITS = 16
 export const ORIGIN = 'origin'
 export const CLOCKS = 'clocks'
 /** Why the record is a dead letter, as who rewrote it found: it is decided there, once. */
@@ -37,7 +39,7 @@ export function encodeOrigin({ topic, partition, offset }: Place, schema: string
 export function schemaNames(format: Format): (chunk: RawChunk, i: number) => string {
   if (format.type === 'json') return () => 'json'
   if ('schema' in format) {
-    const name = `avro:${fingerprintOf(format.schema)}`
+    const name = `avro:${fingerprintOf(format.schema).slice(0, SHOWN_DIGITS)}`
     return () => name
   }
   return (chunk, i) => {

@@ -217,7 +217,7 @@ test('an origin names the schema: of a file by its fingerprint, of a registry by
   // The parsing canonical form of Avro's specification.
   const fields = [...['id', 'user', 'item'].map((name) => ({ name, type: 'string' })), { name: 'at', type: 'long' }]
   const form = JSON.stringify({ name: 'V', type: 'record', fields })
-  const name = `avro:${createHash('sha256').update(form).digest('hex')}`
+  const name = `avro:${createHash('sha256').update(form).digest('hex').slice(0, 16)}`
   for (const schema of [VIEW_SCHEMA, { ...VIEW_SCHEMA, doc: 'what changes no byte' }]) {
     expect(namesOf({ type: 'avro', schema, schemaFile: '' })).toEqual([name, name, name])
   }
