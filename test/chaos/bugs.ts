@@ -8,19 +8,37 @@ import type { FaultKind } from './plan.ts'
 
 export interface ChaosBug extends Pick<CrashBug, 'name' | 'mutations'> {
   readonly delivery: Delivery
+  /** What must find it: a failure of anything else (a wait in vain, a node that ends) finds nothing. */
+  readonly saidBy: RegExp
   /** Faults that can show it; absent: all. */
   readonly kinds?: readonly FaultKind[]
 }
 
-const atLeastOnce = (name: string, from: string): ChaosBug => {
-  return { name, mutations: crashBug(from).mutations, delivery: 'at-least-once' }
+/** The comparison with the oracle: samples that are missing, wrong, of no view, or different each time. */
+const SAMPLES_SAY = /\d+ samples (that are (missing|wrong)|of no view|whose copies differ)/
+/** The watch on commits beside the end of the samples' topic. */
+const COMMITS_SAY = /\d+ views were committed before their samples were durable|commits that went back|went back from/
+const REPEATED_SAY = /(samples|side outputs and dead letters) that are sent again/
+/** The watch on who says that a partition is theirs and live, for as long as a run waits. */
+const OWNERS_SAY = /still no rest: .*partition \d+ is live on \S+ and /
+/** All is joined, and what is committed never says so: no other wait in vain counts. */
+const LEDGER_SAYS = /still no all sealed and no lag: lag 0, committed/
+const either = (...checks: readonly RegExp[]): RegExp => new RegExp(checks.map(({ source }) => source).join('|'))
+
+const atLeastOnce = (name: string, from: string, saidBy: RegExp): ChaosBug => {
+  return { name, mutations: crashBug(from).mutations, delivery: 'at-least-once', saidBy }
 }
 
 export const CHAOS_BUGS: readonly ChaosBug[] = [
-  atLeastOnce('commit before flush', 'a commit that does not wait for the samples'),
-  atLeastOnce('replay from the wrong offset', 'replay from the committed offset instead of the lowest needed one'),
+  atLeastOnce('commit before flush', 'a commit that does not wait for the samples', either(SAMPLES_SAY, COMMITS_SAY)),
+  atLeastOnce(
+    'replay from the wrong offset',
+    'replay from the committed offset instead of the lowest needed one',
+    SAMPLES_SAY,
+  ),
   {
     name: 'journal ahead of the commit',
+    saidBy: SAMPLES_SAY,
     delivery: 'at-least-once',
     mutations: [
       {
@@ -42,6 +60,7 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
   },
   {
     name: 'two owners',
+    saidBy: either(SAMPLES_SAY, COMMITS_SAY, OWNERS_SAY),
     delivery: 'at-least-once',
     mutations: [
       {
@@ -53,6 +72,7 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
   },
   {
     name: 'two owners, one of them a zombie that keeps what another had meanwhile',
+    saidBy: either(SAMPLES_SAY, COMMITS_SAY),
     delivery: 'at-least-once',
     kinds: ['freeze', 'kill'],
     mutations: [
@@ -65,6 +85,7 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
   },
   {
     name: 'watermark not restored',
+    saidBy: either(SAMPLES_SAY, COMMITS_SAY),
     delivery: 'at-least-once',
     mutations: [
       {
@@ -76,6 +97,7 @@ export const CHAOS_BUGS: readonly ChaosBug[] = [
   },
   {
     name: 'transaction without offsets',
+    saidBy: either(SAMPLES_SAY, REPEATED_SAY, COMMITS_SAY, LEDGER_SAYS),
     delivery: 'exactly-once',
     mutations: [
       {
