@@ -340,6 +340,28 @@ export function logContract(name: string, open: () => Promise<OpenedLog>): void 
       expect(keysOf(listener.records(topic, 0)).slice(5)).toEqual(['k5'])
     })
 
+    it('tells nothing more once it is closed in the middle of asking again', async () => {
+      const topic = await topicOf('asking', 1)
+      await append(topic, 0, numbered(0, 5))
+      let goOn = (): void => {}
+      let isRevoking = false
+      const onRevoking = () =>
+        new Promise<void>((resolve) => {
+          isRevoking = true
+          goOn = resolve
+        })
+      const listener = await listen([topic], fromStart([topic], 1), { onRevoking })
+      await listener.until(5)
+      listener.reader.rejoin?.()
+      await vi.waitFor(() => expect(isRevoking).toBe(true), { timeout: 20_000 })
+      const closing = listener.reader.close()
+      goOn()
+      await closing
+      // Another reader has had its assignment, so the closed one had its chance.
+      await (await listen([topic], fromStart([topic], 1))).until(5)
+      expect(listener.assigned).toHaveLength(1)
+    })
+
     it('tells nothing more once it is closed, and takes no commit', async () => {
       const topic = await topicOf('closing', 1)
       await append(topic, 0, numbered(0, 5))

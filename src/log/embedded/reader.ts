@@ -70,7 +70,6 @@ export class EmbeddedReader implements Reader {
 
   rejoin(): void {
     const again = this.assigning.then(async () => {
-      if (this.stopped()) return
       await this.revoke()
       await this.assign()
     })
@@ -122,6 +121,7 @@ export class EmbeddedReader implements Reader {
 
   /** Asks the owner where to begin, and opens what it names. */
   private async assign(): Promise<void> {
+    if (this.stopped()) return
     const lanes = [...this.lanes.values()]
     const starts = await this.options.onAssigned(this.numbers)
     if (this.stopped()) return
@@ -140,7 +140,7 @@ export class EmbeddedReader implements Reader {
     const lanes = [...this.lanes.values()]
     for (const lane of lanes) lane.open = false
     await Promise.all(lanes.map(({ running }) => running))
-    await this.options.onRevoking(this.numbers)
+    if (!this.stopped()) await this.options.onRevoking(this.numbers)
   }
 
   private get numbers(): readonly number[] {
