@@ -33,7 +33,7 @@ function otherThan(made: AvroSchema, named: AvroSchema): string | undefined {
   const difference = schemaDifference(made, named)
   if (difference === undefined) return undefined
   const { where, wanted, found } = difference
-  return `is not the schema of this pipeline's samples: ${where} is ${shown(found)} and would be ${shown(wanted)}; \`postview schema\` prints it`
+  return `is not the schema of this pipeline's samples: ${where === '' ? 'it' : where} is ${shown(found)} and would be ${shown(wanted)}; \`postview schema\` prints it`
 }
 
 function shown(value: unknown): string {

@@ -34,7 +34,7 @@ function plainForm(schema: AvroSchema): unknown {
 /** A name without a dot is one of the namespace around it, else one without a namespace. */
 function plainType(schema: unknown, namespace: string, isName: (name: string) => boolean): unknown {
   if (typeof schema === 'string') {
-    const full = namespace === '' || schema.includes('.') ? schema : `${namespace}.${schema}`
+    const full = fullName(schema, namespace)
     return isName(full) ? full : schema
   }
   if (Array.isArray(schema)) return schema.map((branch) => plainType(branch, namespace, isName))
@@ -60,7 +60,7 @@ function plainType(schema: unknown, namespace: string, isName: (name: string) =>
 function plainNamed(json: Json, around: string, isName: (name: string) => boolean, attributes: unknown[][]): unknown {
   const given = json.name as string
   const own = typeof json.namespace === 'string' ? json.namespace : around
-  const name = given.includes('.') || own === '' ? given : `${own}.${given}`
+  const name = fullName(given, own)
   const inner = name.slice(0, Math.max(0, name.lastIndexOf('.')))
   const fields = (json.fields as readonly Json[] | undefined)?.map((field) => ({
     name: field.name,
@@ -68,7 +68,14 @@ function plainNamed(json: Json, around: string, isName: (name: string) => boolea
     ...Object.fromEntries(READERS_ATTRIBUTES.filter((key) => key in field).map((key) => [key, field[key]])),
   }))
   const type = json.type === 'error' ? 'record' : json.type
-  return { type, name, ...Object.fromEntries(attributes), ...(fields === undefined ? {} : { fields }) }
+  // Aliases of a type are names in its own namespace; those of a field are not.
+  const aliases = (json.aliases as readonly string[] | undefined)?.map((alias) => fullName(alias, inner))
+  const told = { ...Object.fromEntries(attributes), ...(aliases === undefined ? {} : { aliases }) }
+  return { type, name, ...told, ...(fields === undefined ? {} : { fields }) }
+}
+
+function fullName(name: string, namespace: string): string {
+  return name.includes('.') || namespace === '' ? name : `${namespace}.${name}`
 }
 
 function difference(wanted: unknown, found: unknown, path: readonly string[]): SchemaDifference | undefined {
