@@ -12,7 +12,7 @@ import { CLOCK, EventBatch, REFUSED, SKIPPED } from '../join/event.ts'
 import { murmur2 } from '../join/hash.ts'
 import { replay } from '../join/replay.ts'
 import type { JoinState } from '../join/state.ts'
-import { AWAKE_MS, JournalError, type PartitionJournal } from '../journal/port.ts'
+import { AWAKE_MS, isDamage, type PartitionJournal } from '../journal/port.ts'
 import { discard } from '../log/recordBatch/discard.ts'
 import { type LateInReplay, skipBelow } from './arrival.ts'
 import { type LostRange, pastLost } from './loss.ts'
@@ -118,7 +118,7 @@ async function adoptAll(options: JournalRecoveryOptions, mark: Mark): Promise<St
 }
 
 function reasonOfDamage(error: unknown): string {
-  if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+  if (!isDamage(error)) throw error
   return error.message
 }
 
@@ -186,7 +186,7 @@ class SegmentReplay {
         if (this.options.isStopped()) break
       }
     } catch (error) {
-      if (!(error instanceof JournalError) || error.code !== 'DAMAGED') throw error
+      if (!isDamage(error)) throw error
       cutFrom = store.lastSegmentNumber + 1
     }
     if (cutFrom >= 0) await journal.cut(cutFrom)

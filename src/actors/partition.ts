@@ -111,9 +111,10 @@ export class Partition {
     this.coveredTo = new Float64Array(sources)
     const waiting = { isStopped: () => this.isStopped, onTrouble: options.onTrouble }
     const { state, users, store, spill, memory, output, flags, turnstile } = this
-    this.schedule = new SnapshotSchedule(options, { state, users, store, spill, turnstile })
-    const kept = { state, store, spill, flags, schedule: this.schedule }
-    this.parts = { ...kept, users, memory, output, waiting, onlooker: options.onlooker, slice: new Slice() }
+    const kept = { state, users, store, spill }
+    this.schedule = new SnapshotSchedule(options, { ...kept, turnstile, onDamaged: (error) => this.fail(error) })
+    const made = { ...kept, flags, schedule: this.schedule, memory, output, waiting }
+    this.parts = { ...made, onlooker: options.onlooker, slice: new Slice() }
     const { position, endOffset, coveredTo, rates } = this
     this.feed = new Feed(options, {
       ...{ state, turnstile, waiting, position, endOffset },

@@ -9,6 +9,7 @@
 import * as B from '../join/blocks.ts'
 import * as L from '../join/layout.ts'
 import type { JoinState } from '../join/state.ts'
+import { isDamage } from '../journal/port.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
 import { within } from '../time/within.ts'
 import type { Capture, PartitionOptions } from './partitionOptions.ts'
@@ -42,6 +43,8 @@ export interface ScheduleParts {
   readonly store: Store
   readonly spill: Spill
   readonly turnstile: Turnstile
+  /** Told where the journal, of which users and bytes are copied, was found damaged. */
+  readonly onDamaged: (error: Error) => void
 }
 
 export interface Taken extends TakeResult {
@@ -166,6 +169,7 @@ export class SnapshotSchedule implements StoreWatcher {
       }
     } catch (error) {
       onNote?.({ partition, error: (error as Error).message }, 'a shared snapshot was not published')
+      if (isDamage(error)) this.parts.onDamaged(error)
     } finally {
       this.take = undefined
       this.parts.users.beforeTurn = undefined

@@ -14,10 +14,10 @@
  * of it is taken for granted any more. Output that the log refuses for good is told to `onFailed`.
  */
 import type { Partition } from '../actors/partition.ts'
+import { isDamage } from '../journal/port.ts'
 import { type CommitEntry, type Committed, LogError, type TransactionalWriter } from '../log/port.ts'
 import { within } from '../time/within.ts'
 import { capturedEntries, type Delivery, type DeliveryOptions } from './delivery.ts'
-import { isDamage } from './journals.ts'
 
 /** Beyond it the broker aborts a transaction: well above what a commit may take, and the sessions of the group. */
 const TRANSACTION_TIMEOUT_MS = 60_000
@@ -138,6 +138,7 @@ export class ExactlyOnce implements Delivery {
 
   private refused(partition: Partition, error: Error): void {
     if (isLost(error)) this.options.onLost(partition, error)
+    // A damage is told by the partition itself, which cannot go on as it is.
     else if (!isClosed(error) && !isDamage(error)) this.options.onFailed(error)
   }
 }

@@ -9,7 +9,7 @@
  */
 import type { Config } from '../config/load.ts'
 import { noPartitionJournal } from '../journal/none.ts'
-import { JournalError, type JournalStore, type PartitionJournal } from '../journal/port.ts'
+import { isDamage, type JournalStore, type PartitionJournal } from '../journal/port.ts'
 import type { Standing } from './standing.ts'
 
 export interface JournalsOptions {
@@ -46,14 +46,17 @@ export class Journals {
     const { config, store, shares, standing, warn } = this.options
     const none = { journal: noPartitionJournal(), stateBytes: Number.POSITIVE_INFINITY }
     if (!config.node.journal) return none
+    let journal: PartitionJournal | undefined
     try {
-      const journal = await store.partition(index)
+      journal = await store.partition(index)
       await this.emptyIfDamaged(index, journal)
       standing.holds(index)
       return { journal, stateBytes: Math.floor(config.node.memory.stateBytes / shares) }
     } catch (error) {
       const message = 'the journal cannot be used: state must fit memory, and starts replay the log'
       warn(message, error as Error, { partition: index })
+      // Left open it could never be opened again.
+      await journal?.close().catch(() => {})
       return none
     }
   }
@@ -65,9 +68,4 @@ export class Journals {
     this.damaged.set(index, null)
     this.options.warn('the journal of a partition was found damaged: it begins empty', damage, { partition: index })
   }
-}
-
-/** Told by the partition itself, which cannot go on as it is. */
-export function isDamage(error: unknown): boolean {
-  return error instanceof JournalError && error.code === 'DAMAGED'
 }

@@ -24,7 +24,7 @@ import type { Config } from '../config/load.ts'
 import type { DelayWatch } from '../delays/watch.ts'
 import type { Rules } from '../join/rules.ts'
 import type { BeforeRecord } from '../join/turn.ts'
-import type { JournalStore } from '../journal/port.ts'
+import { isDamage, type JournalStore } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { whilePassing } from '../log/patience.ts'
 import { type CommitEntry, type Log, LogError, type Reader, type StartPosition } from '../log/port.ts'
@@ -292,6 +292,7 @@ export class Node {
       const partition = await this.build(index)
       partition.begin(start.position, start.lows)
       this.held.hold(partition)
+      if (this.isLeaving) partition.announceStop()
       // A pause of whoever was built of it before would outlive it.
       for (const topic of this.topics) this.reader.resume({ topic, partition: index })
       // Not awaited: partitions that are live already go on meanwhile.
@@ -305,7 +306,8 @@ export class Node {
   /** What is a partition's alone (a log that lacks what it needs, a miskeyed record) stops no other. Else the node stops. */
   private partitionFailed(index: number, error: Error): void {
     const partition = this.held.get(index)
-    if (partition === undefined && isClosed(error)) return
+    // One that goes is of no concern any more: whoever builds it anew here finds a damage of its journal by itself.
+    if (partition === undefined && (isClosed(error) || isDamage(error))) return
     const isBuiltAnew = isLost(error) || this.journals.mayBeginAnew(index, error)
     if (partition !== undefined && isBuiltAnew) return this.lost(partition, error)
     if (!(error instanceof PartitionStop)) return this.fail(error)

@@ -105,6 +105,11 @@ export class JournalError extends Error {
   }
 }
 
+/** Of what was read, which is not what was written. */
+export function isDamage(error: unknown): error is JournalError {
+  return error instanceof JournalError && error.code === 'DAMAGED'
+}
+
 export function noCounts(): JournalCounts {
   const written = { segmentsWritten: 0, usersWritten: 0, bytesWritten: 0 }
   return { ...written, segmentsRead: 0, usersRead: 0, bytesRead: 0, bytesKept: 0 }

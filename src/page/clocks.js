@@ -30,7 +30,8 @@ function sentence(clocks) {
   const worst = told.reduce((a, b) => (b.partition.watermarkLagMs > a.partition.watermarkLagMs ? b : a))
   const { partition, slowest } = worst
   const behind = `The furthest behind is partition ${partition.partition}: ${duration(partition.watermarkLagMs)}.`
-  if (partition.state !== 'live') return `${behind} It is ${partition.state}: nothing is sealed before that is over.`
+  if (partition.state === 'replaying' || partition.state === 'stopped')
+    return `${behind} It is ${partition.state}: nothing is sealed before that is over.`
   if (slowest === null) {
     // Of a consolidated topic it is a source partition, whose records others read.
     const { heldBackBy } = partition

@@ -104,7 +104,10 @@ it('ends the node where the new one is damaged too', async () => {
   node.failed.catch((error) => {
     end = error
   })
-  while (end === undefined) await send(1)
+  await until('the end of the node', async () => {
+    await send(1)
+    return end !== undefined
+  })
   expect(end).toMatchObject({ code: 'DAMAGED' })
   expect(told.filter(({ message }) => message.includes('it begins empty'))).toHaveLength(1)
 })

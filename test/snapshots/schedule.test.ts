@@ -9,8 +9,10 @@ import {
 } from '../../src/actors/snapshotSchedule.ts'
 import { Turnstile } from '../../src/actors/turnstile.ts'
 import { openMemoryJournal } from '../../src/journal/memory.ts'
+import { JournalError, type PartitionJournal } from '../../src/journal/port.ts'
 import type { SnapshotStore } from '../../src/snapshots/port.ts'
 import { MemorySnapshots } from '../support/memorySnapshots.ts'
+import { proxied } from '../support/proxied.ts'
 import { type OracleConfig, PureJoin } from '../support/pureJoin.ts'
 import { until } from '../support/until.ts'
 
@@ -36,7 +38,11 @@ interface One {
 }
 
 /** Partitions of one node, and the clock that they share. */
-async function world(count: number, store: SnapshotStore = new MemorySnapshots()) {
+async function world(
+  count: number,
+  store: SnapshotStore = new MemorySnapshots(),
+  journal: Partial<PartitionJournal> = {},
+) {
   let nowMs = 0
   const notes: string[] = []
   const shared: SharedSnapshots = {
@@ -56,12 +62,13 @@ async function world(count: number, store: SnapshotStore = new MemorySnapshots()
       topics: ['views'],
       fingerprint: 'f',
       clock: { wallMs: () => 0, monotonicMs: () => nowMs },
-      journal: await openMemoryJournal().partition(index),
+      journal: proxied(await openMemoryJournal().partition(index), journal),
       snapshots: shared,
       onNote: (_: object, message: string) => void notes.push(`${index}: ${message}`),
     } as unknown as PartitionOptions
     const store = { isHeld: false }
-    const parts = { state, users: {}, store, spill: {}, turnstile } as unknown as ScheduleParts
+    const onDamaged = ({ message }: Error) => void notes.push(`${index}: damaged: ${message}`)
+    const parts = { state, users: {}, store, spill: {}, turnstile, onDamaged } as unknown as ScheduleParts
     const schedule = new SnapshotSchedule(options, parts)
     let batchNumber = 0
     const capture = (): Capture => {
@@ -129,6 +136,20 @@ test.each([
   commit(stuck)
   await until('the next', () => notes.includes(published(0)))
   await Promise.all(all.map(({ schedule }) => schedule.stop()))
+})
+
+test.each([
+  [new JournalError('DAMAGED', 'wrong'), ['0: a shared snapshot was not published', '0: damaged: wrong']],
+  [new JournalError('FAILED', 'away'), ['0: a shared snapshot was not published']],
+])('a journal that is found damaged by it is told to its partition: %s', async (error, told) => {
+  const wakes = () => {
+    throw error
+  }
+  const { all, notes } = await world(1, new MemorySnapshots(), { wakes })
+  commit(all[0])
+  await until('its end', () => notes.length > 0)
+  expect(notes).toEqual(told)
+  await all[0].schedule.stop()
 })
 
 test('one that takes long, and whose commit has come, is not', async () => {
