@@ -18,7 +18,7 @@ import { buildProgram, type Program } from '../support/program.ts'
 import { type TempDir, tempDir } from '../support/tempDir.ts'
 
 /** What was rewritten since the last commit is rewritten by whoever takes over. */
-const COMMIT_EVERY = '500ms'
+const COMMIT_EVERY = '2s'
 const KILLED = ['one', 'two'] as const
 const FLOW_MS = 1_000
 /** Of event time, which runs fast: more than what is ever rewritten twice, on however slow a machine. */
