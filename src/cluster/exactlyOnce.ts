@@ -10,8 +10,8 @@
  *    partition is given up, and the group's next assignment brings it.
  * 3. Partitions do not wait for each other.
  *
- * How it fails: a partition whose transaction is fenced, or whose outcome is not known, is told to `onLost`, and nothing
- * of it is taken for granted any more. Output that the log refuses for good is told to `onFailed`.
+ * How it fails: a partition whose transaction is fenced or is no longer this member's, or whose outcome is not known, is
+ * told to `onLost`, and nothing of it is taken for granted any more. Output that the log refuses for good is told to `onFailed`.
  */
 import type { Partition } from '../actors/partition.ts'
 import { isDamage } from '../journal/port.ts'
@@ -148,7 +148,9 @@ export function isClosed(error: unknown): boolean {
   return error instanceof LogError && error.code === 'CLOSED'
 }
 
+const LOST: readonly string[] = ['FENCED', 'NOT_OWNER', 'UNKNOWN_OUTCOME']
+
 /** Not the node's end: the partition's, until its next assignment. */
 export function isLost(error: unknown): error is LogError {
-  return error instanceof LogError && (error.code === 'FENCED' || error.code === 'UNKNOWN_OUTCOME')
+  return error instanceof LogError && LOST.includes(error.code)
 }

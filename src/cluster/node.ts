@@ -27,7 +27,7 @@ import type { BeforeRecord } from '../join/turn.ts'
 import { isDamage, type JournalStore } from '../journal/port.ts'
 import type { RawChunk } from '../log/chunk.ts'
 import { whilePassing } from '../log/patience.ts'
-import { type CommitEntry, type Log, LogError, type Reader, type StartPosition } from '../log/port.ts'
+import type { CommitEntry, Log, Reader, StartPosition } from '../log/port.ts'
 import { toldClocksOf } from '../repartition/clocks.ts'
 import type { SnapshotStore } from '../snapshots/port.ts'
 import { type Clock, systemClock } from '../time/clock.ts'
@@ -338,8 +338,7 @@ export class Node {
     try {
       await this.delivery!.commitFirst(entries)
     } catch (error) {
-      const isOthers = error instanceof LogError && error.code === 'NOT_OWNER'
-      if (!isOthers && !isLost(error)) throw error
+      if (!isLost(error)) throw error
       // Another generation is under way: these are given up, its own assignment builds anew what is this node's.
       this.held.lose(this.partitions.filter(({ index }) => fresh.includes(index)))
       await this.held.settled()

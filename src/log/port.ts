@@ -132,7 +132,10 @@ export interface Writer {
  * transaction at a time, under a transactional id of its own. Source and output partitions have the same number.
  *
  * The order in which it is used is SEMANTICS' (section 6): `open`, then `committed`, then recovery, then appends; after
- * FENCED or UNKNOWN_OUTCOME the partition is released and nothing more is taken for it until it is opened again.
+ * FENCED, NOT_OWNER or UNKNOWN_OUTCOME the partition is released and nothing more is taken for it until it is opened again.
+ *
+ * Where the log has a reader of the same group, offsets are sent as that member's, of the generation that gave it the
+ * partition.
  */
 export interface TransactionalWriter extends Writer {
   /** Takes the partition over: what an earlier owner left open is aborted, what it still sends is refused. */
@@ -143,7 +146,8 @@ export interface TransactionalWriter extends Writer {
   cut(partition: number): void
   /**
    * Ends the present transaction: once all its appends lie in the log, with the entries, in one step or not at all.
-   * Rejects with FENCED (another owner, or the broker gave up waiting: nothing of it is committed) or UNKNOWN_OUTCOME.
+   * Rejects with FENCED (another owner, or the broker gave up waiting: nothing of it is committed), with
+   * NOT_OWNER (the group has given the partition to another, or has thrown this member out: the same), or UNKNOWN_OUTCOME.
    */
   commit(partition: number, entries: () => readonly CommitEntry[]): Promise<void>
   /** Gives the partition up: what is not committed is aborted, what waits is rejected. */

@@ -1,7 +1,6 @@
 /** The transactional writer against a real broker: what becomes visible, when, and to whom. */
-import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { type CommitEntry, type Log, LogError, type TransactionalWriter } from '../../src/log/port.ts'
+import { type CommitEntry, type Log, LogError, type Reader, type TransactionalWriter } from '../../src/log/port.ts'
 import { type SharedBroker, sharedBroker, uniqueName } from '../support/broker.ts'
 import { openLog, recordsIn, unsealedBatch } from '../support/kafkaTools.ts'
 import { hold, loseAnswers } from '../support/lostAnswers.ts'
@@ -45,10 +44,43 @@ async function writerOf(group: string, from: Log = log, timeoutMs = TIMEOUT_MS):
 }
 
 /** An owner and the one that comes after it, each with a log of its own. */
-async function rivals(group: string): Promise<[old: TransactionalWriter, next: TransactionalWriter]> {
+async function rivals(group: string): Promise<[old: TransactionalWriter, next: TransactionalWriter, otherLog: Log]> {
   const otherLog = await openLog(broker.brokers, 'other')
   closing.push(() => otherLog.close())
-  return [await writerOf(group), await writerOf(group, otherLog)]
+  return [await writerOf(group), await writerOf(group, otherLog), otherLog]
+}
+
+interface Member {
+  readonly reader: Reader
+  /** Partitions of its last assignment, until they are revoked. */
+  has: readonly number[]
+  assignments: number
+}
+
+/** A member of the group, with its first assignment. Writers of the same log commit as this member from now on. */
+async function memberOf(of: Log, group: string, source: string, onRevoking: () => Promise<unknown> = async () => {}) {
+  const reader = of.reader({
+    group,
+    topics: [source],
+    fetchBytesPerPartition: 65_536,
+    maxWaitMs: 100,
+    maxInflatedBytes: 65_536,
+    onAssigned: async (partitions) => {
+      member.has = partitions
+      member.assignments++
+      return partitions.map((partition) => ({ topic: source, partition, offset: 0 }))
+    },
+    onRevoking: async () => {
+      member.has = []
+      await onRevoking()
+    },
+    onChunk: () => {},
+    onFailed: () => {},
+  })
+  const member: Member = { reader, has: [], assignments: 0 }
+  closing.push(() => reader.close())
+  await reader.start()
+  return member
 }
 
 /** What readers of committed records are given, however long the log is beyond it. */
@@ -213,25 +245,61 @@ describe('an owner', () => {
 
   it('that has slept in the middle of a commit costs the next one none of the offsets that it has sent', async () => {
     const { group, source, output, entries } = await worldOf()
-    const [old, next] = await rivals(group)
+    const [old, next, otherLog] = await rivals(group)
+    const member = await memberOf(log, group, source)
     await old.open(1)
-    const sleep = hold('addOffsetsToTxn', `${group}-1`, 'answer')
+    const sleep = hold('txnOffsetCommit', `${group}-1`, 'request')
     const late = codeOf(old.commit(1, entries(9)))
     await sleep.reached
+    await member.reader.close()
 
+    await memberOf(otherLog, group, source)
     await next.open(1)
     await next.append(output, 1, unsealedBatch(['by the next']))
     const end = hold('endTxn', `${group}-1`, 'request')
     const ended = next.commit(1, entries(5))
     await end.reached
-    // Whoever is fenced by another owner has slept for a session; what took less than half a second was no sleep.
-    await setTimeout(700)
     sleep.release()
-    expect(await late).toBe('FENCED')
+    const refusal = await late
     end.release()
     await ended
     expect(await next.committed([source], [1])).toMatchObject([{ offset: 5 }])
     expect(await visible(output)).toEqual(['by the next'])
+    expect(refusal).toBe('NOT_OWNER')
+  })
+
+  it('commits while its group is on the move, and after it what it still has', async () => {
+    const { group, source, output, entries } = await worldOf()
+    const [writer, , otherLog] = await rivals(group)
+    await Promise.all([writer.open(0), writer.open(1)])
+    const commit = (partition: number, offset: number) =>
+      writer.commit(partition, () => [{ ...entries(offset)()[0], partition }])
+    const member = await memberOf(log, group, source, () => Promise.all([0, 1].map((each) => commit(each, 1))))
+    await writer.append(output, 1, unsealedBatch(['in hand when the group moved']))
+    const other = await memberOf(otherLog, group, source)
+    await vi.waitUntil(() => member.has.length + other.has.length === 2, { timeout: 20_000 })
+    const committed = async () => (await writer.committed([source], [0, 1])).map(({ offset }) => offset)
+    expect(await committed()).toEqual([1, 1])
+    expect(await visible(output)).toEqual(['in hand when the group moved'])
+    for (const partition of other.has) expect(await codeOf(commit(partition, 2))).toBe('NOT_OWNER')
+    await Promise.all(member.has.map((partition) => commit(partition, 2)))
+    expect(await committed()).toEqual([0, 1].map((each) => (member.has.includes(each) ? 2 : 1)))
+  })
+
+  it('that keeps its partition commits as the member of the next generation what it sent in the one before', async () => {
+    const { group, source, entries } = await worldOf()
+    const writer = await writerOf(group)
+    const member = await memberOf(log, group, source)
+    await writer.open(1)
+    const late = hold('txnOffsetCommit', `${group}-1`, 'request')
+    const committed = writer.commit(1, entries(3))
+    await late.reached
+    const before = member.assignments
+    member.reader.rejoin!()
+    await vi.waitUntil(() => member.assignments > before, { timeout: 20_000 })
+    late.release()
+    await committed
+    expect(await writer.committed([source], [1])).toMatchObject([{ offset: 3 }])
   })
 
   it('is fenced by the coordinator that has waited too long for the end of a transaction', async () => {

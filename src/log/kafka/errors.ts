@@ -85,6 +85,9 @@ export function isFencing(error: unknown): boolean {
   return FENCING.has(type ?? '') || code === PRODUCER_FENCED
 }
 
+/** Of a member that has joined anew since. */
+export const isOldGeneration = (error: unknown): boolean => rootCause(error).type === 'ILLEGAL_GENERATION'
+
 /**
  * Where no leader is known. A broker that has just started may not know yet of a partition that is there: as its own
  * answer that says so, it may pass.

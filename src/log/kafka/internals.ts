@@ -97,8 +97,20 @@ export interface ProducerIdentity {
   readonly producerEpoch: number
 }
 
+/** Of a member of a group, in one generation. */
+export interface MemberIdentity {
+  readonly memberId: string
+  readonly generationId: number
+}
+
 export interface TransactionArguments extends ProducerIdentity {
   readonly transactionalId: string
+}
+
+/** Offsets of a transaction, as the member that it names. */
+export interface TxnOffsets extends TransactionArguments, MemberIdentity {
+  readonly groupId: string
+  readonly topics: readonly { readonly topic: string; readonly partitions: readonly OffsetEntry[] }[]
 }
 
 /** A decoder and an encoder of the protocol's flexible versions: kafkajs's own. */
@@ -113,10 +125,20 @@ export interface FlexibleDecoder {
 
 export interface FlexibleEncoder {
   writeUVarIntBytes(): FlexibleEncoder
-  writeUVarIntString(text: string): FlexibleEncoder
+  writeUVarIntString(text: string | null): FlexibleEncoder
   writeUVarIntArray(entries: readonly FlexibleEncoder[]): FlexibleEncoder
+  writeInt16(value: number): FlexibleEncoder
   writeInt32(value: number): FlexibleEncoder
+  /** As text. */
+  writeInt64(value: string): FlexibleEncoder
   writeBoolean(value: boolean): FlexibleEncoder
+}
+
+/** Parts of kafkajs's protocol, for requests that it does not know. */
+export interface Wire {
+  readonly Encoder: new () => FlexibleEncoder
+  readonly Decoder: new (bytes: Buffer) => FlexibleDecoder
+  readonly createErrorFromCode: (code: number) => Error
 }
 
 /** A request and its answer, in bytes. */
@@ -138,12 +160,8 @@ export interface Broker {
     request: TransactionArguments & { topics: readonly { topic: string; partitions: readonly number[] }[] },
   ): Promise<unknown>
   addOffsetsToTxn(request: TransactionArguments & { groupId: string }): Promise<unknown>
-  txnOffsetCommit(
-    request: TransactionArguments & {
-      groupId: string
-      topics: readonly { topic: string; partitions: readonly OffsetEntry[] }[]
-    },
-  ): Promise<unknown>
+  /** Of another version than kafkajs's (patch.ts). */
+  txnOffsetCommit(request: TxnOffsets): Promise<unknown>
   endTxn(request: TransactionArguments & { transactionResult: boolean }): Promise<unknown>
   fetch(request: {
     isolationLevel: number
@@ -189,6 +207,7 @@ export interface OffsetManager {
 export interface ConsumerGroup {
   readonly groupId: string
   readonly memberId: string | null
+  readonly generationId: number | null
   readonly cluster: Cluster
   readonly offsetManager: OffsetManager | null
   readonly assigners: readonly { readonly hooks?: GroupHooks }[]

@@ -39,6 +39,7 @@ import { readRange } from './range.ts'
 import { KafkaReader } from './reader.ts'
 import { Topics } from './topics.ts'
 import { KafkaTransactions } from './transactions.ts'
+import { NO_MEMBER } from './txnOffsets.ts'
 import { KafkaWriter } from './writer.ts'
 
 const MAX_INFLATED_BYTES = 64 * 1024 * 1024
@@ -78,6 +79,8 @@ class KafkaLog implements Log {
   private readonly admin: Admin
   private readonly topicsOf: Topics
   private readonly open = new Set<Reader | Writer>()
+  /** Of each group, the last one. */
+  private readonly readers = new Map<string, KafkaReader>()
   private isClosed = false
 
   constructor(options: KafkaLogOptions, client: Client, lookup: Lookup, admin: Admin) {
@@ -157,6 +160,7 @@ class KafkaLog implements Log {
       { ...options, sessionTimeoutMs },
     )
     this.open.add(reader)
+    this.readers.set(options.group, reader)
     return reader
   }
 
@@ -170,7 +174,14 @@ class KafkaLog implements Log {
 
   async transactionalWriter(group: string, timeoutMs: number): Promise<TransactionalWriter> {
     this.refuseIfClosed()
-    const writer = new KafkaTransactions(this.client, group, timeoutMs, this.options.logger)
+    const memberOf = (partition: number) => this.readers.get(group)?.memberOf(partition) ?? NO_MEMBER
+    const writer = new KafkaTransactions({
+      client: this.client,
+      group,
+      timeoutMs,
+      memberOf,
+      logger: this.options.logger,
+    })
     this.open.add(writer)
     await writer.connect()
     return writer

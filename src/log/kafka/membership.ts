@@ -14,10 +14,13 @@
  * 4. A commit is this member's only while its assignment is in force and its owner has been told of it: not between the
  *    revocation and the next assignment, and not under a generation of which the owner does not know yet. Kafka checks
  *    the generation alone, and would let a member commit what it had an assignment ago.
- * 5. A partition number that the owner gave no position for stays shut until the next generation.
+ * 5. In a transaction the coordinator is told as whom a partition is committed: as the member of the last assignment, if
+ *    that has it, whether or not the owner has been told of it, and also while the next one is under way. The coordinator
+ *    judges; what the owner holds is judged by the transaction's own fence.
+ * 6. A partition number that the owner gave no position for stays shut until the next generation.
  */
 import { LogError, type ReaderEvents, type StartPosition, type TopicPartition } from '../port.ts'
-import type { ConsumerGroup } from './internals.ts'
+import type { ConsumerGroup, MemberIdentity } from './internals.ts'
 
 interface Place extends TopicPartition {
   position: number
@@ -36,6 +39,8 @@ export class Membership {
   private assignments = 0
   private toldAssignment = 0
   private isBetween = true
+  /** Of the last assignment. */
+  private identity: MemberIdentity | undefined
   /** Partition numbers that the owner was told are its own; null once it was told that they go. */
   private told: readonly number[] | null = null
   private turns: Promise<void> = Promise.resolve()
@@ -76,6 +81,8 @@ export class Membership {
     const generation = ++this.generation
     const assignment = ++this.assignments
     this.isBetween = false
+    // Taken along with what it was given: the group object is in its next generation before it knows what that one gives.
+    this.identity = { memberId: group.memberId!, generationId: group.generationId! }
     const before = this.places
     this.places = new Map()
     const assigned = group.assigned()
@@ -125,6 +132,11 @@ export class Membership {
   owns(topic: string, partition: number): boolean {
     const isInForce = !this.ended && !this.isBetween && this.toldAssignment === this.assignments
     return isInForce && this.places.has(keyOf(topic, partition))
+  }
+
+  /** Of the last assignment, if it has the partition. */
+  identityOf(partition: number): MemberIdentity | undefined {
+    return [...this.places.values()].some((place) => place.partition === partition) ? this.identity : undefined
   }
 
   pause({ topic, partition }: TopicPartition): void {

@@ -18,6 +18,7 @@
  *    sent again.
  * 10. A partition without a leader (-1) fails no answer about topics: it would take all partitions of all topics asked
  *    for along. Such an answer is soon asked for again, and nobody is asked where such a partition ends.
+ * 11. Offsets of a transaction are sent as a member of a generation (txnOffsets.ts).
  *
  * How it fails: at load, when kafkajs has another version or was loaded by someone else before; never silently.
  */
@@ -27,21 +28,22 @@ import { holdFrame } from './frames.ts'
 import type {
   AbortedTransaction,
   BatchCarrier,
+  Broker,
   Client,
   Cluster,
   ClusterOptions,
   ConsumerGroup,
   Decoder,
   FetchedMessage,
-  FlexibleDecoder,
-  FlexibleEncoder,
   PartitionMetadata,
   PartlyRefused,
   ProduceAnswer,
   ProduceArguments,
   RawMessage,
+  Wire,
 } from './internals.ts'
 import { lastOffsetOf } from './rawRecords.ts'
+import { sendTxnOffsets } from './txnOffsets.ts'
 
 const VERSION = '2.2.4'
 const DECODE_MESSAGES = 'protocol/requests/fetch/v4/decodeMessages'
@@ -81,11 +83,10 @@ export const filterAborted = load<
 
 export const hasLeader = ({ leader }: PartitionMetadata): boolean => leader >= 0
 
-/** Parts of kafkajs's protocol, for requests that it does not know. */
-export const wire = {
-  Encoder: load<new () => FlexibleEncoder>('protocol/encoder'),
-  Decoder: load<new (bytes: Buffer) => FlexibleDecoder>('protocol/decoder'),
-  createErrorFromCode: load<{ createErrorFromCode: (code: number) => Error }>('protocol/error').createErrorFromCode,
+export const wire: Wire = {
+  Encoder: load('protocol/encoder'),
+  Decoder: load('protocol/decoder'),
+  createErrorFromCode: load<Pick<Wire, 'createErrorFromCode'>>('protocol/error').createErrorFromCode,
 }
 
 /** kafkajs's own sockets. */
@@ -126,6 +127,7 @@ function patch(): Originals {
   patchGroup()
   patchConnection()
   patchCluster()
+  patchBroker()
   return { decodeMessages }
 }
 
@@ -275,6 +277,13 @@ function patchCluster(): void {
       ...answers,
       ...topics.filter(({ topic }) => !told.has(topic)).map(({ topic }) => ({ topic, partitions: [] })),
     ]
+  }
+}
+
+/** Change 11. */
+function patchBroker(): void {
+  load<{ prototype: Broker }>('broker/index').prototype.txnOffsetCommit = function (request) {
+    return sendTxnOffsets(wire, this, request)
   }
 }
 

@@ -22,7 +22,7 @@ import { commitEntries } from './commit.ts'
 import { type Decode, decodeKafkaJs, decodeOwn, type Fetched } from './decode.ts'
 import { isPassing, rootCause, toLogError } from './errors.ts'
 import { dropFrame } from './frames.ts'
-import type { Client, GroupHooks, RawBatch } from './internals.ts'
+import type { Client, GroupHooks, MemberIdentity, RawBatch } from './internals.ts'
 import type { Lookup } from './lookup.ts'
 import { Membership } from './membership.ts'
 import { kafkajs, wire } from './patch.ts'
@@ -100,6 +100,13 @@ export class KafkaReader implements Reader {
       throw new LogError('NOT_OWNER', `this member of group ${this.options.group} does not own ${what}`)
     }
     if (entries.length > 0) await commitEntries(group, entries, () => this.isOver)
+  }
+
+  /** As whom offsets of the partition are committed in a transaction. */
+  memberOf(partition: number): MemberIdentity {
+    const identity = this.membership.identityOf(partition)
+    if (identity !== undefined) return identity
+    throw new LogError('NOT_OWNER', `this member of group ${this.options.group} does not own partition ${partition}`)
   }
 
   pause(partition: TopicPartition): void {

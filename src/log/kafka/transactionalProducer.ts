@@ -10,13 +10,14 @@
  *    transaction before them has ended; nothing of the next one is told to anybody before.
  * 2. A topic has one batch in flight, in the order of appending, also where a request is tried again: the broker knows a
  *    copy by its sequence number. A batch is stamped once, when it is appended.
- * 3. An end is final: refused output, a fence, an unknown outcome, a release. Everything that waits is rejected, and
+ * 3. An end is final: refused output or offsets, a fence, an unknown outcome, a release. Everything that waits is rejected, and
  *    nothing is ever sent under this epoch again. A new epoch is a new object.
  *
  * How it fails: FENCED where a newer epoch exists (another owner, or the coordinator that gave up waiting), or where the
- * broker's record of this producer differs from ours; UNKNOWN_OUTCOME where the end of a transaction was not answered in
- * time; else as appends do. Every other trouble is tried again as long as it may pass.
+ * broker's record of this producer differs from ours; NOT_OWNER where the group has given the partition to another member,
+ * or has thrown this one out; UNKNOWN_OUTCOME where the end of a transaction was not answered in time; else as appends do. Every other trouble is tried again as long as it may pass.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { within } from '../../time/within.ts'
 import { type CommitEntry, LogError } from '../port.ts'
 import type { EncodedBatch } from '../recordBatch/builder.ts'
@@ -24,8 +25,8 @@ import { nextSequence, stampProducer } from '../recordBatch/producer.ts'
 import type { Logger } from './client.ts'
 import { byTopic } from './commit.ts'
 import type { Coordinator } from './coordinator.ts'
-import { isFencing, rootCause, toLogError } from './errors.ts'
-import type { ProducerIdentity, TransactionArguments } from './internals.ts'
+import { isFencing, isOldGeneration, rootCause, toLogError } from './errors.ts'
+import type { MemberIdentity, ProducerIdentity, TransactionArguments } from './internals.ts'
 import type { Leaders } from './leaders.ts'
 import { persist } from './persist.ts'
 
@@ -33,14 +34,16 @@ const ALL_REPLICAS = -1
 const PRODUCE_TIMEOUT_MS = 30_000
 /** What is in flight when a partition is given up has this long to be answered; then its abort is left to the next owner. */
 const SETTLE_MS = 2_000
-/** An answer that took longer says what was so before a sleep, maybe: it is asked for again, so many times at most. */
-const FRESH_MS = 500
-const FRESH_TRIES = 10
+/** From a group's next generation to what it gives to this member, which is a SyncGroup and some milliseconds. */
+const SYNC_MS = 5_000
+const SYNC_EVERY_MS = 50
 
 export interface ProducerParts {
   readonly partition: number
   readonly transactionalId: string
   readonly group: string
+  /** As whom offsets of the partition are committed; throws NOT_OWNER. */
+  readonly memberOf: (partition: number) => MemberIdentity
   /** Of the transactional id. */
   readonly transactions: Coordinator
   /** Of the group. */
@@ -217,34 +220,36 @@ export class TransactionalProducer {
     }
   }
 
+  /** A member that has joined anew hears of it before it hears what it is given: for so long it commits nothing. */
   private async sendOffsets(entries: readonly CommitEntry[]): Promise<void> {
-    const { group, offsets } = this.parts
-    const request = { ...this.id, groupId: group, topics: byTopic(entries) }
-    await offsets.call(
-      async (broker) => {
-        await this.joinGroup()
-        return broker.txnOffsetCommit(request)
-      },
-      { doing: 'sending offsets of a transaction', isOver: this.isOver },
-    )
+    const untilMs = performance.now() + SYNC_MS
+    for (;;) {
+      try {
+        return await this.sendOffsetsOnce(entries)
+      } catch (error) {
+        if (this.isOver() || !isOldGeneration(error) || performance.now() > untilMs) throw error
+      }
+      await sleep(SYNC_EVERY_MS)
+    }
   }
 
   /**
-   * Before offsets are sent, each time: whoever has slept is told here that it is fenced, and sends none.
-   * The group's coordinator would refuse them too, but forgets with them what the present owner has sent under the same
-   * producer id (seen on 3.9.1): that owner's transaction would end with its output and without its offsets.
+   * Each time in this order: as which member that has the partition, then whether it is fenced, then the offsets.
+   * Whoever sleeps on the way is refused as the member of a generation that is over; and in one that is not, nobody else
+   * has sent offsets of the partition that could be lost (txnOffsets.ts).
    */
-  private async joinGroup(): Promise<void> {
-    const { group } = this.parts
-    for (let tries = 0; tries < FRESH_TRIES; tries++) {
-      // A machine that is suspended stops the monotonic clock, and not the other.
-      const [askedMs, askedAtMs] = [performance.now(), Date.now()]
-      await this.tell(() =>
-        this.ask('adding offsets to a transaction', (broker) => broker.addOffsetsToTxn({ ...this.id, groupId: group })),
-      )
-      if (this.failure !== undefined) throw this.failure
-      if (performance.now() - askedMs <= FRESH_MS && Math.abs(Date.now() - askedAtMs) <= FRESH_MS) return
-    }
+  private async sendOffsetsOnce(entries: readonly CommitEntry[]): Promise<void> {
+    const { group, offsets, memberOf, partition } = this.parts
+    await offsets.call(
+      async (broker) => {
+        const member = memberOf(partition)
+        await this.tell(() =>
+          this.ask('adding offsets to a transaction', (each) => each.addOffsetsToTxn({ ...this.id, groupId: group })),
+        )
+        return broker.txnOffsetCommit({ ...this.id, ...member, groupId: group, topics: byTopic(entries) })
+      },
+      { doing: 'sending offsets of a transaction', isOver: this.isOver },
+    )
   }
 
   /** Asked again until it is answered: the coordinator gives the same answer however often it is asked. */

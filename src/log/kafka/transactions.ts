@@ -16,7 +16,7 @@ import type { EncodedBatch } from '../recordBatch/builder.ts'
 import type { Logger } from './client.ts'
 import { Coordinator } from './coordinator.ts'
 import { toLogError } from './errors.ts'
-import type { Client, Cluster } from './internals.ts'
+import type { Client, Cluster, MemberIdentity } from './internals.ts'
 import { Leaders } from './leaders.ts'
 import { createCluster } from './patch.ts'
 import { stableOffsets } from './stableOffsets.ts'
@@ -25,10 +25,20 @@ import { TransactionalProducer } from './transactionalProducer.ts'
 const READ_COMMITTED = 1
 const METADATA_MAX_AGE_MS = 300_000
 
+export interface TransactionsParts {
+  readonly client: Client
+  readonly group: string
+  readonly timeoutMs: number
+  /** As whom offsets of the partition are committed; throws NOT_OWNER. */
+  readonly memberOf: (partition: number) => MemberIdentity
+  readonly logger: Logger | undefined
+}
+
 export class KafkaTransactions implements TransactionalWriter {
   readonly isSealing = true
   private readonly group: string
   private readonly timeoutMs: number
+  private readonly memberOf: TransactionsParts['memberOf']
   private readonly logger: Logger | undefined
   private readonly coordinators: Cluster
   private readonly leaders: Leaders
@@ -36,9 +46,10 @@ export class KafkaTransactions implements TransactionalWriter {
   private readonly producers = new Map<number, TransactionalProducer>()
   private isClosed = false
 
-  constructor(client: Client, group: string, timeoutMs: number, logger: Logger | undefined) {
+  constructor({ client, group, timeoutMs, memberOf, logger }: TransactionsParts) {
     this.group = group
     this.timeoutMs = timeoutMs
+    this.memberOf = memberOf
     this.logger = logger
     this.leaders = new Leaders(client)
     this.coordinators = createCluster(client, {
@@ -58,7 +69,8 @@ export class KafkaTransactions implements TransactionalWriter {
     await this.release(partition)
     const transactionalId = `${this.group}-${partition}`
     const transactions = new Coordinator(this.coordinators, 'transaction', transactionalId, this.logger)
-    const { group, offsets, leaders, logger, timeoutMs } = this
+    const { group, memberOf, offsets, leaders, logger, timeoutMs } = this
+    const own = { partition, transactionalId, group, memberOf }
     const doing = `taking transactional id ${transactionalId} over`
     try {
       const identity = await transactions.call(
@@ -67,7 +79,7 @@ export class KafkaTransactions implements TransactionalWriter {
       )
       const { producerId, producerEpoch } = identity
       this.refuseIfClosed()
-      const parts = { partition, transactionalId, group, transactions, offsets, leaders, logger, endLimitMs: timeoutMs }
+      const parts = { ...own, transactions, offsets, leaders, logger, endLimitMs: timeoutMs }
       this.producers.set(partition, new TransactionalProducer(parts, { producerId, producerEpoch }))
     } catch (error) {
       throw toLogError(error, doing)
