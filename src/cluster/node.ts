@@ -363,13 +363,12 @@ export class Node {
   }
 
   private async build(index: number): Promise<Partition> {
-    const { config } = this.options
-    const { memory } = config.node
+    const { pipeline, node } = this.options.config
     const shares = this.partitionCount
     const journal = await this.journals.open(index)
     return new Partition({
       partition: index,
-      partitions: this.partitionCount,
+      partitions: shares,
       rules: this.rules,
       topics: this.topics,
       readers: this.options.readers,
@@ -377,10 +376,10 @@ export class Node {
       outlets: this.outlets,
       system: this.system,
       clock: this.clock,
-      inboxBytes: Math.max(1, Math.floor(memory.inFlightBytes / shares / this.topics.length)),
-      alignWithinMs: config.pipeline.time.alignWithinMs,
-      outputBytes: memory.outputBytes,
-      actorBytes: Math.floor(memory.actorBytes / shares),
+      inboxBytes: Math.max(1, Math.floor(node.memory.inFlightBytes / shares / this.topics.length)),
+      alignWithinMs: pipeline.time.alignWithinMs,
+      outputBytes: node.memory.outputBytes,
+      actorBytes: Math.floor(node.memory.actorBytes / shares),
       pause: (source) => this.reader.pause({ topic: this.topics[source], partition: index }),
       resume: (source) => this.reader.resume({ topic: this.topics[source], partition: index }),
       onFailed: (error) => this.partitionFailed(index, error),
@@ -390,7 +389,7 @@ export class Node {
       acceptLoss: this.options.acceptLoss,
       beforeRecord: this.options.beforeRecord,
       ...journal,
-      fingerprint: config.pipeline.fingerprint,
+      fingerprint: pipeline.fingerprint,
       commitSoon: () => this.delivery!.commitSoon(),
       readLog: (source, from, to) => this.log.readRange(this.topics[source], index, from, to),
     })
