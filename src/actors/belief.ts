@@ -15,13 +15,16 @@
 import type { Position } from './position.ts'
 import type { Decision } from './quarantine.ts'
 
+/** What a commit says of it. */
+export type Believing = Pick<Position, 'sources' | 'owner' | 'believed' | 'deadLettersFrom'>
+
 export class Belief {
-  private readonly at: Position
+  private readonly at: Believing
   /** By source: what the commit holds lies below. */
   private readonly offsets: readonly number[]
   private readonly doubted = new Set<string>()
 
-  constructor(topics: readonly string[], at: Position) {
+  constructor(topics: readonly string[], at: Believing) {
     this.at = at
     this.offsets = topics.map((topic) => at.sources.get(topic)!.offset)
   }

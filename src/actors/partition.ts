@@ -66,7 +66,7 @@ export class Partition {
   private readonly feed: Feed
   private readonly flags = new Flags()
   private quarantine: Quarantine
-  private readonly neededFloor: Float64Array
+  readonly neededFloor: Float64Array
   private lost: readonly LostRange[] = []
   /** Who made the commit that this was begun from. */
   private committedBy: string | undefined

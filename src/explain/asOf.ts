@@ -14,10 +14,13 @@ export async function committedAsOf(
   const offsets = new Map(committed.flatMap(({ topic, offset }) => (offset < 0 ? [] : [[topic, offset] as const])))
   const told = committed.find(({ topic, offset }) => topic === topics[0] && offset >= 0)
   if (told === undefined) return null
-  const { watermarkMs, sources } = decodeMetadata(told.metadata, offsets)
+  const commit = decodeMetadata(told.metadata, offsets)
+  const { watermarkMs, sources } = commit
   return {
     offsets: topics.map((topic) => sources.get(topic)?.offset ?? 0),
     watermarkMs,
     highestMs: topics.map((topic) => sources.get(topic)?.highestMs ?? Number.POSITIVE_INFINITY),
+    // A commit of another pipeline knows nothing of a source that is new.
+    ...(topics.every((topic) => sources.has(topic)) && { believing: commit }),
   }
 }

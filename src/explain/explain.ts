@@ -147,8 +147,9 @@ class Explaining {
     const { user, by } = clue
     const partition = partitionOfUser(user, partitions)
     const { log, pipeline } = this.options
-    const dead = await readDeadLetters(log, pipeline.sideOutputs.deadLetters, partition, this.topics)
     const asOf = await this.options.asOf(partition)
+    const { deadLetters } = pipeline.sideOutputs
+    const dead = await readDeadLetters(log, deadLetters, partition, this.topics, asOf?.believing)
     const joined = asOf === null ? undefined : await this.joined(clue, partition, partitions, asOf, dead)
     if (joined?.view !== undefined) return this.told(joined, clue, partition, dead)
     const isTakenOut = this.isTakenOut(clue, dead)

@@ -5,6 +5,7 @@
  *
  * Invariant: the range is found by time, not by reading what lies before it.
  */
+import type { Believing } from '../actors/belief.ts'
 import type { SourceReader } from '../codec/port.ts'
 import type { EventBatch } from '../join/event.ts'
 import { SKIPPED } from '../join/event.ts'
@@ -28,6 +29,8 @@ export interface AsOf {
   readonly offsets: readonly number[]
   readonly watermarkMs: number
   readonly highestMs: readonly number[]
+  /** Whose decisions in the dead letters hold; absent: everybody's. */
+  readonly believing?: Believing
 }
 
 export interface RangeOptions {

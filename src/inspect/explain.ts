@@ -129,10 +129,18 @@ async function asOfNode(node: Node, index: number): Promise<AsOf | null> {
   if (partition === undefined || !partition.isLive) {
     return committedAsOf(node.log, node.config.node.group, node.topics, index)
   }
-  const { state, position } = partition
+  const { state, position, neededFloor, owner } = partition
+  const { highestMs } = state.clocks
+  const sources = new Map(
+    node.topics.map((topic, k) => [
+      topic,
+      { offset: position[k], highestMs: highestMs[k], neededFrom: neededFloor[k] },
+    ]),
+  )
   return {
     offsets: [...position],
     watermarkMs: state.settledWatermarkMs,
-    highestMs: [...state.clocks.highestMs],
+    highestMs: [...highestMs],
+    believing: { sources, owner, ...partition.readBack },
   }
 }

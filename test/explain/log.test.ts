@@ -3,10 +3,12 @@
  * with the answer that the events were made with.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { deadHeaders } from '../../src/actors/deadLetter.ts'
 import { rulesOf } from '../../src/cluster/rules.ts'
 import { openSampleTopic } from '../../src/explain/emission.ts'
 import { Explainer } from '../../src/explain/explain.ts'
 import type { Answer } from '../../src/generate/event.ts'
+import { RecordBatchBuilder } from '../../src/log/recordBatch/builder.ts'
 import { InsideWorld } from '../support/insideWorld.ts'
 
 let world: InsideWorld
@@ -23,6 +25,29 @@ beforeAll(async () => {
 }, 120_000)
 
 afterAll(() => world.close())
+
+/** Of a partition: pending. */
+async function lastView() {
+  const ends = await world.log.ends([world.topics[0]])
+  const { topic, partition, high } = ends.find((each) => each.high > each.low)!
+  let id = ''
+  for await (const chunk of world.log.readRange(topic, partition, high - 1, high)) {
+    const value = chunk.bytes.subarray(chunk.valueAt[0], chunk.valueAt[0] + chunk.valueLength[0])
+    id = (world.readers[0].toJson(value, 0) as { view_id: string }).view_id
+  }
+  return { id, partition, offset: high - 1 }
+}
+
+/** A dead letter of that owner says that it took the view out of the join. */
+async function decide(partition: number, offset: number, owner: string): Promise<void> {
+  const { topics, log, config } = world
+  const letter = { source: 0, offset, reason: 'ahead of the clock', decided: true, key: null, value: null }
+  const builder = new RecordBatchBuilder({ compression: 'none' })
+  builder.add(0, null, 0, 0, null, 0, 0, deadHeaders(topics[0], partition, owner, letter))
+  const writer = await log.writer()
+  await writer.append(config.pipeline.sideOutputs.deadLetters, partition, builder.finish())
+  await writer.close()
+}
 
 describe('a sealed sample', () => {
   test('is explained as it was emitted and as its events were made', async () => {
@@ -78,17 +103,28 @@ describe('a sealed sample', () => {
 
 describe('what is not sealed', () => {
   test('is pending with its labels so far', async () => {
-    const ends = await world.log.ends([world.topics[0]])
-    const last = ends.find(({ high, low }) => high > low)!
-    let id = ''
-    for await (const chunk of world.log.readRange(last.topic, last.partition, last.high - 1, last.high)) {
-      const value = chunk.bytes.subarray(chunk.valueAt[0], chunk.valueAt[0] + chunk.valueLength[0])
-      id = (world.readers[0].toJson(value, 0) as { view_id: string }).view_id
-    }
+    const { id } = await lastView()
     const told = await explainer.explain({ sampleId: id })
     expect(told).toMatchObject({ status: 'pending', seal: null, emission: null })
     expect(told.labels.map(({ value }) => value)).toEqual(told.labels.map(() => 0))
     expect(told.summary).toContain('Not sealed yet')
+  })
+
+  test('is taken out of the join only by those whom the commit believes', async () => {
+    const { id, partition, offset } = await lastView()
+    const committed = await world.log.committed(world.config.node.group, world.topics)
+    const { metadata } = committed.find((each) => each.partition === partition)!
+    await decide(partition, offset, 'who lost the partition')
+    expect(await explainer.explain({ sampleId: id })).toMatchObject({ status: 'pending', notes: [] })
+    await decide(partition, offset, (JSON.parse(metadata) as { o: string }).o)
+    expect(await explainer.explain({ sampleId: id })).toMatchObject({ status: 'quarantined' })
+  })
+
+  test('no longer, was by whoever says so: the commit believes or doubts only what is needed still', async () => {
+    const { sampleId } = [...answers.values()][1]
+    const { view } = await explainer.explain({ sampleId })
+    await decide(view!.partition, view!.offset, 'an owner of long ago')
+    expect(await explainer.explain({ sampleId })).toMatchObject({ status: 'quarantined' })
   })
 
   test('since nothing was joined yet is told as that, whatever the log will make of it', async () => {
