@@ -9,6 +9,7 @@ import { builtinModules } from 'node:module'
 import { dirname, join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import config from '../vitest.config.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const LINES_MAX = 400
@@ -189,6 +190,31 @@ describe('files', () => {
     expect(all.length).toBeGreaterThan(100)
     expect(linesWith(all, MACHINE_PATH)).toEqual([])
   })
+})
+
+/** The file and what it imports, types aside, over however many files. */
+function reachOf(path: string, files: ReadonlyMap<string, SourceFile>, reached = new Set<string>()): Set<string> {
+  const file = files.get(path)
+  if (file === undefined || reached.has(path)) return reached
+  reached.add(path)
+  for (const { to, isType } of importsOf(file)) if (!isType) reachOf(to, files, reached)
+  return reached
+}
+
+test('test files that run the crash pipeline on the run’s broker run apart, and no others: its topics have one name a process', () => {
+  const files = new Map(tests.map((file) => [file.path, file]))
+  const isOnIt = (path: string): boolean => /(?<!function )\bsharedBroker\(\)/.test(files.get(path)!.text)
+  const both = [...files.keys()].filter((path) => {
+    if (!/^test\/(?!long\/).*\.test\.ts$/.test(path)) return false
+    const reached = reachOf(path, files)
+    return reached.has('test/support/crashPipeline.ts') && [...reached].some(isOnIt)
+  })
+  const apart = config.test?.projects?.flatMap((project) => {
+    const { test: options } = project as { test: { name: string; include: string[] } }
+    return options.name === 'apart' ? options.include : []
+  })
+  expect(both.length).toBeGreaterThan(3)
+  expect(apart).toEqual(both.sort())
 })
 
 describe('these checks', () => {
