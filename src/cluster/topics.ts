@@ -59,8 +59,17 @@ export async function checkTopics(log: Log, config: TopicsConfig): Promise<reado
     ...snapshots.map((topic) => existence(topic, found, outputMissing(topic, config, log.kind, partitions, 'compact'))),
     ...samePartitions(joinTopics(pipeline), [...outputs, ...snapshots], found),
     ...snapshots.flatMap((topic) => found.get(topic) ?? []).flatMap(checkCompacted),
-    ...settings(sources, outputs, found, pipeline),
+    ...settings(sources, outputs, new Map([...(await toBeMade(log, config)), ...found]), pipeline),
   ]
+}
+
+/** What a start would make on the embedded log, whose settings are known before: on Kafka the brokers' own are not. */
+async function toBeMade(log: Log, config: TopicsConfig): Promise<readonly [string, TopicInfo][]> {
+  if (log.kind !== 'embedded') return []
+  const retention = ['retention.ms', String(config.node.embedded.retentionMs)] as const
+  return (await missingSpecs(log, config)).map(({ topic, partitions, settings = {} }) => {
+    return [topic, { topic, partitions, settings: new Map([retention, ...Object.entries(settings)]) }]
+  })
 }
 
 /** Makes what may be made; throws a SetupError if problems are left, else returns all findings. */

@@ -8,7 +8,7 @@ const HOUR_MS = 3_600_000
 const label = (withinMs: number) => ({ name: 'click', on: 'click', withinMs, fold: 'any', default: 0 }) as const
 
 export function topicsConfig(
-  given: { createTopics?: boolean; kafka?: Partial<KafkaConfig> | null; withinMs?: number } = {},
+  given: { createTopics?: boolean; kafka?: Partial<KafkaConfig> | null; withinMs?: number; retentionMs?: number } = {},
 ): TopicsConfig {
   const pipeline = {
     createTopics: given.createTopics ?? false,
@@ -19,7 +19,7 @@ export function topicsConfig(
     sideOutputs: { late: 'late', orphans: 'orphans', deadLetters: 'dead' },
   }
   const kafka = given.kafka === null ? undefined : { brokers: ['b1:9092', 'b2:9092'], ...given.kafka }
-  const node = { kafka, embedded: { partitions: 4 } }
+  const node = { kafka, embedded: { partitions: 4, retentionMs: given.retentionMs ?? 168 * HOUR_MS } }
   return { pipeline: pipeline as unknown as Pipeline, node: node as unknown as NodeConfig }
 }
 

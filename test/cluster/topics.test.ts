@@ -74,6 +74,15 @@ describe('topics that are not there', () => {
     expect(topics.created.every((spec) => spec.partitions === 4)).toBe(true)
   })
 
+  it('are a problem on the embedded log before they are made, where they would not keep what is needed', async () => {
+    const topics = new FakeTopics('embedded', {})
+    const found = await problems(topics, topicsConfig({ kafka: null, retentionMs: 60_000 }))
+    const inputs = ['views', 'clicks', 'likes'].map((topic) =>
+      expect.stringContaining(`topic ${topic}: retention.ms is`),
+    )
+    expect(found).toEqual(expect.arrayContaining(inputs))
+  })
+
   it('get as many partitions as those that are there, whatever the configuration says by now', async () => {
     const topics = new FakeTopics('embedded', { clicks: 9 })
     await ensureTopics(topics.log, topicsConfig({ kafka: null }))
