@@ -33,7 +33,8 @@ test('percentiles are values that were seen', () => {
 })
 
 test('a commit is early where it seals a view whose sample lies beyond the end that was seen after it', () => {
-  const record = { partition: 0, offset: 10, stampMs: 0, value: Buffer.alloc(0), headers: new Map<string, string>() }
+  const told = { key: null, value: Buffer.alloc(0), headers: new Map<string, string>() }
+  const record = { partition: 0, offset: 10, stampMs: 0, ...told }
   const event = { user: 'u', item: 'i', viewId: 'v', time: 1_000, now: 5_000 }
   const deadlineMs = event.time + LONGEST_WINDOW_MS + ALLOWED_LATENESS_MS
   const key = viewKeyOf(event)
@@ -41,6 +42,7 @@ test('a commit is early where it seals a view whose sample lies beyond the end t
     events: [{ source: 0, record, event }],
     samples: [{ record: { ...record, offset }, id: 'v', user: 'u', key }],
     deadLetters: [],
+    letters: new Map(),
     beside: [],
   })
   const before = { atMs: 1, offset: 11, watermarkMs: deadlineMs, end: 3 }

@@ -80,6 +80,8 @@ export function checkRecords(
   checkLedger(ledger, expected.ledger.total, uncertain)
   const bad = records.events.filter((_, i) => events[i].refused || (events[i].time ?? 0) > (events[i].now ?? 0))
   expect(new Set(records.deadLetters)).toEqual(new Set(bad.map(placeOf)))
+  const altered = bad.filter((one) => !isCarriedBy(one, records.letters.get(placeOf(one))!))
+  expect(altered.map(placeOf), 'dead letters without the bytes of what they are about').toEqual([])
   const given = new Set(records.beside)
   const aside = ledger.late + ledger.outside + ledger.orphan
   // What was decided and not committed may be decided otherwise the next time, where it came beyond the bound.
@@ -98,6 +100,11 @@ export function checkRecords(
     badEvents: bad.filter(isGarbage).length + new Set(bad.filter((one) => !isGarbage(one)).map(bytesOf)).size,
     madeAtMs: records.samples.map(({ record }) => record.stampMs),
   }
+}
+
+/** A dead letter has the key and the value as they came. */
+function isCarriedBy({ record }: ReadEvent, { key, value }: LogRecord): boolean {
+  return record.value.equals(value) && (record.key === null ? key === null : key !== null && record.key.equals(key))
 }
 
 const isGarbage = ({ event }: ReadEvent): boolean => Boolean(event.refused)

@@ -30,6 +30,8 @@ export interface CrashRecords {
   readonly samples: readonly ReadSample[]
   /** Topic, partition and offset of what each dead letter is about. */
   readonly deadLetters: readonly string[]
+  /** By that: the letters. */
+  readonly letters: ReadonlyMap<string, LogRecord>
   /** And of each record of the side outputs. */
   readonly beside: readonly string[]
 }
@@ -52,11 +54,13 @@ export async function readRecords(world: CrashWorld): Promise<CrashRecords> {
   events.sort((a, b) => a.record.stampMs - b.record.stampMs || a.source - b.source || a.record.offset - b.record.offset)
   const samples = (await world.readAll(SAMPLES)).map(sampleOf)
   samples.sort((a, b) => a.record.partition - b.record.partition || a.record.offset - b.record.offset)
-  const deadLetters = (await world.readAll(DEAD_LETTERS)).map(
-    ({ headers }) => `${headers.get('topic')} ${headers.get('partition')} ${headers.get('offset')}`,
+  const dead = await world.readAll(DEAD_LETTERS)
+  const deadLetters = dead.map(({ headers }) =>
+    ['topic', 'partition', 'offset'].map((part) => headers.get(part)).join(' '),
   )
+  const letters = new Map(dead.map((letter, k) => [deadLetters[k], letter]))
   const beside = [...(await sidePlaces(world, LATE)), ...(await sidePlaces(world, ORPHANS))]
-  return { events, samples, deadLetters, beside }
+  return { events, samples, deadLetters, letters, beside }
 }
 
 /** Where the engagements of a side output were read. */

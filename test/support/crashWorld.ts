@@ -9,6 +9,7 @@ export interface LogRecord {
   readonly partition: number
   readonly offset: number
   readonly stampMs: number
+  readonly key: Buffer | null
   readonly value: Buffer
   readonly headers: ReadonlyMap<string, string>
 }

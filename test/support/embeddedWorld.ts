@@ -109,9 +109,11 @@ export async function readLog(log: Log, topic: string): Promise<LogRecord[]> {
     for await (const chunk of log.readRange(topic, partition, low, high)) {
       for (let i = 0; i < chunk.count; i++) {
         const value = chunk.bytes.subarray(chunk.valueAt[i], chunk.valueAt[i] + chunk.valueLength[i])
+        const [keyAt, keyLength] = [chunk.keyAt[i], chunk.keyLength[i]]
+        const key = keyLength < 0 ? null : Buffer.from(chunk.bytes.subarray(keyAt, keyAt + keyLength))
         const headers = headersOf(chunk, i).map(([name, text]) => [name, String(text)] as const)
         const place = { partition, offset: chunk.offset[i], stampMs: chunk.stampMs[i] }
-        records.push({ ...place, value: Buffer.from(value), headers: new Map(headers) })
+        records.push({ ...place, key, value: Buffer.from(value), headers: new Map(headers) })
       }
     }
   }

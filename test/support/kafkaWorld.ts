@@ -181,6 +181,7 @@ function recordOf(partition: number, message: import('kafkajs').KafkaMessage): L
     partition,
     offset: Number(message.offset),
     stampMs: Number(message.timestamp),
+    key: message.key,
     value: message.value!,
     headers: new Map(headers),
   }

@@ -96,10 +96,11 @@ export class MemoryLog {
   }
 
   records(topic: string, partition: number): readonly LogRecord[] {
-    return this.of(topic, partition).map(({ value, stampMs, headers }, offset) => ({
+    return this.of(topic, partition).map(({ key, value, stampMs, headers }, offset) => ({
       partition,
       offset,
       stampMs,
+      key,
       value,
       headers: new Map(headers.map(([name, text]) => [name, String(text)])),
     }))
