@@ -2,10 +2,11 @@
  * Whether a topic's settings let a pipeline live: inputs that keep what recovery needs, outputs that neither delete nor
  * refuse what is written to them. Pure.
  *
- * A setting that is not known is not judged.
+ * A setting that is not known is not judged; where none is, that is a warning.
  */
 import type { Pipeline } from '../config/model.ts'
 import type { TopicInfo } from '../log/port.ts'
+import { DEFAULT_BYTES } from '../sinks/limit.ts'
 import type { Finding } from './finding.ts'
 
 const MINUTE_MS = 60_000
@@ -28,6 +29,7 @@ export function neededForMs({ labels, time }: Pick<Pipeline, 'labels' | 'time'>)
 
 export function checkInput(info: TopicInfo, neededMs: number): readonly Finding[] {
   const { topic, settings } = info
+  if (settings.size === 0) return [unknown('retention', topic, 'it keeps events for as long as they are needed')]
   const findings: Finding[] = []
   const tell = (state: Finding['state'], message: string) =>
     findings.push({ check: 'retention', subject: topic, state, message: `topic ${topic}: ${message}` })
@@ -53,12 +55,20 @@ export function checkInput(info: TopicInfo, neededMs: number): readonly Finding[
 
 /** `keptMs`: what recovery reads back must be kept for that long. */
 export function checkOutput(info: TopicInfo, keptMs: number): readonly Finding[] {
+  if (info.settings.size === 0) {
+    const taken =
+      `it keeps and takes what is written to it. Kafka's default of max.message.bytes (${DEFAULT_BYTES}) counts for it: ` +
+      'where it takes less, the node stops at the first record that it refuses; where it takes more, what is larger is ' +
+      'still told as too large'
+    return [unknown('settings', info.topic, taken)]
+  }
   const findings = [...deletes(info, keptMs), ...refuses(info)]
   return findings.length > 0 ? findings : [ok('settings', info.topic, 'keeps and takes what is written to it')]
 }
 
 /** The topic of shared snapshots. */
 export function checkCompacted({ topic, settings }: TopicInfo): readonly Finding[] {
+  if (settings.size === 0) return [unknown('settings', topic, 'it keeps the last snapshots')]
   if (!settings.has('cleanup.policy') || isCompacted(settings))
     return [ok('settings', topic, 'keeps the last snapshots')]
   const message = `topic ${topic}: cleanup.policy is ${settings.get('cleanup.policy')}: snapshots would be deleted, or kept for ever. Set it to compact`
@@ -114,6 +124,11 @@ function isCompacted(settings: ReadonlyMap<string, string>): boolean {
 function limitOf(settings: ReadonlyMap<string, string>, name: string): number {
   const value = Number(settings.get(name) ?? -1)
   return Number.isFinite(value) && value >= 0 ? value : Number.POSITIVE_INFINITY
+}
+
+function unknown(check: string, subject: string, what: string): Finding {
+  const message = `topic ${subject}: its settings could not be read (DescribeConfigs of the topic), so nobody knows whether ${what}`
+  return { check, subject, state: 'warning', message }
 }
 
 export function ok(check: string, subject: string, message: string): Finding {

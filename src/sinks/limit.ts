@@ -12,7 +12,7 @@ export interface TopicLimit {
 }
 
 /** Kafka's own, where a topic's settings may not be read. */
-const DEFAULT_BYTES = 1_048_588
+export const DEFAULT_BYTES = 1_048_588
 /** What is larger is not compressed to see whether it fits: that takes long. */
 const MOST_PLAIN_BYTES = 16 * 2 ** 20
 /** A batch's header and a record's own numbers. */

@@ -159,7 +159,7 @@ describe('settings of outputs', () => {
     expect(await problems(withSettings('dead', settings), config)).toHaveLength(1)
   })
 
-  it('are not judged where they may not be read', async () => {
+  it('are not judged where they may not be read, and that is a warning', async () => {
     const topics = new FakeTopics('kafka', ALL)
     const bare = {
       ...topics.log,
@@ -168,5 +168,9 @@ describe('settings of outputs', () => {
     }
     const findings = await checkTopics(bare, topicsConfig())
     expect(findings.filter((finding) => finding.state === 'problem')).toEqual([])
+    const told = findings.filter((finding) => finding.state === 'warning')
+    expect(told.map(({ subject }) => subject)).toEqual(Object.keys(ALL))
+    for (const { message } of told) expect(message).toContain('could not be read (DescribeConfigs')
+    for (const { message } of told.slice(3)) expect(message).toContain('default of max.message.bytes (1048588) counts')
   })
 })
