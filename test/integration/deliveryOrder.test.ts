@@ -111,9 +111,10 @@ describe('a partition is taken over, then its commit is read, then it writes', (
   })
 
   it.each([
-    [1, 'committed, unanswered'],
-    [3, 'not committed, unanswered'],
-  ] as const)('after a commit of unknown outcome (partition %i, %s)', async (partition, trouble) => {
+    [1, 'committed, unanswered', 'UNKNOWN_OUTCOME'],
+    [3, 'not committed, unanswered', 'UNKNOWN_OUTCOME'],
+    [2, 'refused', 'NOT_OWNER'],
+  ] as const)('after a commit that went wrong (partition %i, %s)', async (partition, trouble, code) => {
     const from = recorded.calls.length
     recorded.trouble.set(partition, trouble)
     await vi.waitUntil(() => turnsOf(partition, from).includes('release'), WAIT)
@@ -121,8 +122,8 @@ describe('a partition is taken over, then its commit is read, then it writes', (
     for (const topic of TOPICS) recorded.inner!.pause({ topic, partition })
     await commitsAgain(partition)
     const turns = turnsOf(partition, from)
-    const unknown = turns.indexOf('commit UNKNOWN_OUTCOME')
-    expect(turns.slice(unknown + 1, unknown + 5)).toEqual(['release', ...REBUILT])
+    const wrong = turns.indexOf(`commit ${code}`)
+    expect(turns.slice(wrong + 1, wrong + 5)).toEqual(['release', ...REBUILT])
   })
 
   it('and others go on meanwhile, kept through each rejoin', () => {

@@ -12,8 +12,8 @@ import {
 } from '../../src/log/port.ts'
 import type { EncodedBatch } from '../../src/log/recordBatch/builder.ts'
 
-/** How the next commit of a partition ends: done and not answered, or not done and not answered. */
-export type Trouble = 'committed, unanswered' | 'not committed, unanswered'
+/** How the next commit of a partition ends: done and not answered, not done and not answered, or refused by the group. */
+export type Trouble = 'committed, unanswered' | 'not committed, unanswered' | 'refused'
 
 export class Recorded {
   /** `open 2`, `committed 0,2`, `append 2`, `commit 2`, `commit 2 FENCED`, `release 2`, `assigned 0,2`, `began 0,2`, `rejoin`. */
@@ -93,8 +93,8 @@ export class Recorded {
   private async commit(writer: TransactionalWriter, partition: number, entries: () => readonly CommitEntry[]) {
     const trouble = this.trouble.get(partition)
     this.trouble.delete(partition)
-    if (trouble !== 'not committed, unanswered') await writer.commit(partition, entries)
-    if (trouble !== undefined) throw new LogError('UNKNOWN_OUTCOME', trouble)
+    if (trouble === undefined || trouble === 'committed, unanswered') await writer.commit(partition, entries)
+    if (trouble !== undefined) throw new LogError(trouble === 'refused' ? 'NOT_OWNER' : 'UNKNOWN_OUTCOME', trouble)
   }
 
   /** Before the call, and after one that failed. */
